@@ -1,0 +1,1 @@
+"""Sign-in protocols, free of Flask and of the database."""
