@@ -18,7 +18,7 @@ class DocumentMalformed(SignInRefused):
     user_message = "{provider} sent something that cannot be read."
     next_step = "Try again later. If it happens again, give your administrator the reference."
     administrator_step = (
-        "{what} is not the JSON that the specification asks for. "
+        "Unreadable: {what}. It is not the JSON that the specification asks for. "
         "Check that the Issuer URL leads to the provider itself, not to a login page or a proxy."
     )
     step = 1
@@ -121,7 +121,9 @@ class Declined(ProviderRefused):
     code = "sign_in.declined"
     user_message = "You did not agree to sign in at {provider}."
     next_step = "Start again and accept."
-    administrator_step = "The person declined. Consent given once for everybody at the provider saves the question."
+    administrator_step = (
+        "The person declined. Consent given once for everybody at the provider saves the question."
+    )
 
 
 class AccessDenied(ProviderRefused):
@@ -166,7 +168,9 @@ class LoginRequired(ProviderRefused):
     code = "sign_in.login_required"
     user_message = "{provider} wants you to sign in there first."
     next_step = "Start again from the sign-in page and sign in at the provider."
-    administrator_step = "The provider asked for no interaction yet needs one: check its sign-on policy for the app."
+    administrator_step = (
+        "The provider asked for no interaction yet needs one: check its sign-on policy for the app."
+    )
 
 
 class ConsentRequired(ProviderRefused):
@@ -208,7 +212,8 @@ class RequestRefused(ProviderRefused):
     user_message = "{provider} did not accept the request of this app."
     next_step = "Give your administrator the reference."
     administrator_step = (
-        "The provider answered {error}. Compare the app's type, redirect URIs and response mode with the instructions."
+        "The provider answered {error}. Compare the app's type, redirect URIs and response mode with the "
+        "instructions."
     )
 
 
@@ -216,7 +221,9 @@ class ClientUnknown(ProviderRefused):
     code = "sign_in.client_unknown"
     user_message = "{provider} does not know this app."
     next_step = "Give your administrator the reference."
-    administrator_step = "No enabled app has this Authorization ID at that issuer: compare both with the provider."
+    administrator_step = (
+        "No enabled app has this Authorization ID at that issuer: compare both with the provider."
+    )
 
 
 # --- The token endpoint ------------------------------------------------------
@@ -228,7 +235,9 @@ class CodeExchangeRefused(SignInRefused):
     code = "sign_in.token_refused"
     user_message = "{provider} did not complete the sign-in."
     next_step = "Try again. If it happens again, give your administrator the reference."
-    administrator_step = "The token endpoint answered {error} (status {status}). The provider's log says more."
+    administrator_step = (
+        "The token endpoint answered {error} (status {status}). The provider's log says more."
+    )
     step = 3
 
 
@@ -246,7 +255,9 @@ class SecretRefused(CodeExchangeRefused):
 
 class SecretExpired(SecretRefused):
     code = "sign_in.secret_expired"
-    administrator_step = "The Authorization Secret has expired at the provider: make a new one there and rotate."
+    administrator_step = (
+        "The Authorization Secret has expired at the provider: make a new one there and rotate."
+    )
 
 
 class SecretMissing(SecretRefused):
@@ -255,7 +266,8 @@ class SecretMissing(SecretRefused):
     code = "sign_in.secret_missing"
     user_message = "{provider} expects a secret of this app."
     administrator_step = (
-        "Enter the Authorization Secret with type Web Application, or make the app public (Native) at the provider. "
+        "Enter the Authorization Secret with type Web Application, or make the app public (Native) at the "
+        "provider. "
         "If neither helps, the Authorization ID is not the app's."
     )
 
@@ -265,7 +277,9 @@ class SecretUnwanted(SecretRefused):
 
     code = "sign_in.secret_unwanted"
     user_message = "{provider} expects no secret of this app."
-    administrator_step = "The app is public at the provider: choose Native Application without a secret, or change it there."
+    administrator_step = (
+        "The app is public at the provider: choose Native Application without a secret, or change it there."
+    )
 
 
 class CodeRefused(CodeExchangeRefused):
@@ -298,7 +312,9 @@ class TokenEndpointUnavailable(CodeExchangeRefused):
     code = "sign_in.token_unavailable"
     user_message = "{provider} cannot sign anybody in at the moment."
     next_step = "Try again in a few minutes."
-    administrator_step = "The token endpoint answered with status {status}. Look at the provider's status page."
+    administrator_step = (
+        "The token endpoint answered with status {status}. Look at the provider's status page."
+    )
 
 
 class TokenAnswerMalformed(CodeExchangeRefused):
@@ -314,7 +330,9 @@ class TokenAnswerMalformed(CodeExchangeRefused):
 
 class AccessTokenTypeUnknown(CodeExchangeRefused):
     code = "sign_in.access_token_type"
-    administrator_step = "The provider issued an access token of type {got}; set the app to Bearer tokens (no DPoP)."
+    administrator_step = (
+        "The provider issued an access token of type {got}; set the app to Bearer tokens (no DPoP)."
+    )
 
 
 class IdTokenMissing(CodeExchangeRefused):
@@ -323,7 +341,8 @@ class IdTokenMissing(CodeExchangeRefused):
     code = "sign_in.id_token_missing"
     user_message = "{provider} did not say who you are."
     administrator_step = (
-        "The token endpoint sent no ID token: the app must be an OpenID Connect app and allow the scope openid."
+        "The token endpoint sent no ID token: the app must be an OpenID Connect app and allow the scope "
+        "openid."
     )
 
 
@@ -342,12 +361,16 @@ class TokenRejected(SignInRefused):
 
 class TokenMalformed(TokenRejected):
     code = "sign_in.token_malformed"
-    administrator_step = "The ID token is not a signed JSON Web Token as specified: repair it at the provider."
+    administrator_step = (
+        "The ID token is not a signed JSON Web Token as specified: repair it at the provider."
+    )
 
 
 class TokenEncrypted(TokenRejected):
     code = "sign_in.token_encrypted"
-    administrator_step = "The ID token is encrypted: switch ID token encryption off for the app at the provider."
+    administrator_step = (
+        "The ID token is encrypted: switch ID token encryption off for the app at the provider."
+    )
 
 
 class AlgorithmRefused(TokenRejected):
@@ -362,7 +385,9 @@ class CriticalHeaderRefused(TokenRejected):
     """RFC 7515, section 4.1.11: what is not understood and critical is refused."""
 
     code = "sign_in.critical_header"
-    administrator_step = "The ID token demands an extension (crit) that no OpenID provider needs: switch it off there."
+    administrator_step = (
+        "The ID token demands an extension (crit) that no OpenID provider needs: switch it off there."
+    )
 
 
 class TokenTypeWrong(TokenRejected):
@@ -375,7 +400,8 @@ class TokenTypeWrong(TokenRejected):
 class KeyMissing(TokenRejected):
     code = "sign_in.key_missing"
     administrator_step = (
-        "The ID token is signed with a key that the provider has not published. Publish it in its key document "
+        "The ID token is signed with a key that the provider has not published. Publish it in its key "
+        "document "
         "(jwks_uri) before using it; after a key change, wait a minute and try again."
     )
 
@@ -383,7 +409,8 @@ class KeyMissing(TokenRejected):
 class SignatureWrong(TokenRejected):
     code = "sign_in.signature"
     administrator_step = (
-        "The ID token's signature fits none of the provider's published keys. Check the Issuer URL; if it is right, "
+        "The ID token's signature fits none of the provider's published keys. Check the Issuer URL; if it "
+        "is right, "
         "somebody may have tampered with the token: tell the provider's operator."
     )
 
@@ -391,13 +418,16 @@ class SignatureWrong(TokenRejected):
 class IssuerWrong(TokenRejected):
     code = "sign_in.issuer"
     user_message = "The answer came from the wrong address."
-    administrator_step = "Expected {expected}, got {got}. Correct the Issuer URL, or fix the issuer at the provider."
+    administrator_step = (
+        "Expected {expected}, got {got}. Correct the Issuer URL, or fix the issuer at the provider."
+    )
 
 
 class AudienceWrong(TokenRejected):
     code = "sign_in.audience"
     administrator_step = (
-        "The ID token was issued for {got}, not for this Authorization ID: compare it with the app at the provider."
+        "The ID token was issued for {got}, not for this Authorization ID: compare it with the app at the "
+        "provider."
     )
 
 
@@ -419,7 +449,9 @@ class AuthorizedPartyWrong(TokenRejected):
 
 class TokenTimeMalformed(TokenRejected):
     code = "sign_in.token_time"
-    administrator_step = "A time in the ID token (exp, iat, nbf, auth_time) is missing or is no number: repair it there."
+    administrator_step = (
+        "A time in the ID token (exp, iat, nbf, auth_time) is missing or is no number: repair it there."
+    )
 
 
 class TokenExpired(TokenRejected):
@@ -427,7 +459,8 @@ class TokenExpired(TokenRejected):
     user_message = "The proof of identity from {provider} has expired."
     next_step = "Start again from the sign-in page."
     administrator_step = (
-        "The ID token was {seconds} s too old when it came. Check the clock and the time zone of the provider, "
+        "The ID token was {seconds} s too old when it came. Check the clock and the time zone of the "
+        "provider, "
         "and the lifetime of its ID tokens."
     )
 
@@ -448,7 +481,8 @@ class NonceWrong(TokenRejected):
     user_message = "The proof of identity from {provider} belongs to another sign-in."
     next_step = "Start again from the sign-in page."
     administrator_step = (
-        "The ID token carries no nonce, or another sign-in's. If it happens every time, the provider or something "
+        "The ID token carries no nonce, or another sign-in's. If it happens every time, the provider or "
+        "something "
         "before it repeats old answers or leaves the nonce out."
     )
 
@@ -457,7 +491,9 @@ class SubjectMissing(TokenRejected):
     """OpenID Connect Core 1.0, section 2: at most 255 ASCII characters, never empty."""
 
     code = "sign_in.subject_missing"
-    administrator_step = "The ID token has no usable sub (1 to 255 ASCII characters): correct the claim at the provider."
+    administrator_step = (
+        "The ID token has no usable sub (1 to 255 ASCII characters): correct the claim at the provider."
+    )
 
 
 class AccessTokenHashWrong(TokenRejected):
@@ -501,7 +537,9 @@ class ClaimsRefused(SignInRefused):
 class UserInfoRefused(ClaimsRefused):
     code = "sign_in.userinfo_refused"
     user_message = "{provider} did not tell your email address."
-    administrator_step = "The UserInfo endpoint answered with status {status}. Allow the app's scopes {scopes} there."
+    administrator_step = (
+        "The UserInfo endpoint answered with status {status}. Allow the app's scopes {scopes} there."
+    )
 
 
 class UserInfoMalformed(ClaimsRefused):
@@ -529,7 +567,8 @@ class NoEmail(ClaimsRefused):
     user_message = "{provider} sent no email."
     next_step = "Ask your administrator to release your email address to this app."
     administrator_step = (
-        "The claim {expected} did not arrive. Arrived: {names}. Choose one as Email Attribute, or release it there."
+        "The claim {expected} did not arrive. Arrived: {names}. Choose one as Email Attribute, or release "
+        "it there."
     )
 
 
@@ -537,7 +576,9 @@ class EmailMalformed(ClaimsRefused):
     code = "sign_in.email_malformed"
     user_message = "{provider} sent something that is no email address."
     next_step = "Ask your administrator to correct your email address."
-    administrator_step = "The claim {expected} does not hold one email address: choose another, or correct it there."
+    administrator_step = (
+        "The claim {expected} does not hold one email address: choose another, or correct it there."
+    )
 
 
 class EmailUnverified(ClaimsRefused):
