@@ -531,6 +531,7 @@ class ClaimsRefused(SignInRefused):
 
     code = "sign_in.claims"
     next_step = "Ask your administrator."
+    administrator_step = "Compare the claims that arrived with what the connection asks for."
     step = 5
 
 
@@ -586,7 +587,7 @@ class EmailUnverified(ClaimsRefused):
     user_message = "{provider} has not confirmed your email."
     next_step = "Confirm your email address there, or ask your administrator."
     administrator_step = (
-        "email_verified: {got}. Have the email confirmed at the provider, "
+        "The claim email_verified: {got}. Have the email confirmed at the provider, "
         "or accept emails that are not marked verified, under Advanced."
     )
 
