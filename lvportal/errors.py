@@ -93,6 +93,7 @@ class SignInRefused(PortalError):
         super().__init__(detail, **facts)
         self.claim_names = claim_names
         self.provider_said = provider_said
+        self.reference: str | None = None  # given when the refusal is recorded
 
 
 class SignInExpired(SignInRefused):
@@ -110,6 +111,15 @@ class SingleSignOnOff(SignInRefused):
     next_step = "Sign in with your password, or ask your administrator."
     administrator_step = "See Billing for the feature and Security for the switch."
     step = 1
+
+
+class ConnectionChanged(SignInRefused):
+    """Another revision went live between going out and coming back: the sign-in starts anew."""
+
+    code = "sign_in.connection_changed"
+    user_message = "{client}'s sign-in was changed while you were away."
+    next_step = "Try again."
+    administrator_step = "None: the next try uses the new revision."
 
 
 class UnknownClient(SignInRefused):
@@ -176,7 +186,9 @@ class SubjectTaken(AccountRefused):
     code = "sign_in.subject_taken"
     user_message = "Your {provider} account already belongs to another account here."
     next_step = "Ask your administrator which account is yours."
-    administrator_step = "The provider sent another email for a person who is already linked: correct the email."
+    administrator_step = (
+        "The provider sent another email for a person who is already linked: correct the email."
+    )
 
 
 class PasswordRefused(SignInRefused):

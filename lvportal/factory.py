@@ -1,0 +1,194 @@
+"""``create_app``: the app in about ten named steps."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, send_from_directory
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+
+from lvportal import agent, logs, portal, sso
+from lvportal import settings as settings_module
+from lvportal.extensions import csrf, db, limiter, login_manager, migrate
+from lvportal.key_ring import KeyRing
+from lvportal.protocols.addresses import AddressPolicy
+from lvportal.protocols.http import Fetcher, Limits
+from lvportal.protocols.oidc.documents import ProviderDocuments
+from lvportal.registry import ConnectionRegistry
+from lvportal.services.passwords import PasswordChecker
+from lvportal.services.transactions import WRITES
+from lvportal.settings import Settings
+from lvportal.web import access, error_pages, headers
+from lvportal.web.hosts import HostGate
+from lvportal.web.session import COOKIE, HostSessions
+
+ROOT = Path(__file__).resolve().parent.parent
+# Forms are small; the largest body we read is an answer by form_post.
+LARGEST_BODY = 256 * 1024
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What one process holds besides the extensions: ``app.extensions["lvportal"]``."""
+
+    settings: Settings
+    key_ring: KeyRing
+    fetcher: Fetcher
+    documents: ProviderDocuments
+    registry: ConnectionRegistry
+    passwords: PasswordChecker
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the app. Raises SettingsWrong before anything is opened."""
+    settings = settings or settings_module.load()
+    app = Flask("lvportal", static_folder=None, template_folder=str(ROOT / "templates"))
+    app.url_map.host_matching = True
+    logs.init(settings)
+    _configure(app, settings)
+    _hold(app, settings)
+    _open_database(app)
+    _bind_extensions(app)
+    _serve_static(app, settings)
+    _register_pages(app)
+    app.before_request(access.guard)
+    headers.init_app(app, over_https=settings.portal_origin.startswith("https:"))
+    error_pages.init_app(app)
+    app.wsgi_app = HostGate(app.wsgi_app, settings)  # type: ignore[method-assign]
+    _say_what_is_unsafe(settings)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        TESTING=settings.environment == "test",
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        MAX_FORM_PARTS=100,
+        SESSION_COOKIE_NAME=COOKIE,
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(
+            seconds=max(settings.absolute_seconds(a) for a in ("portal", "agent"))
+        ),
+        SQLALCHEMY_DATABASE_URI=_database_url(settings),
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        WTF_CSRF_TIME_LIMIT=None,
+        # The referrer is never sent (Referrer-Policy), so it cannot be checked.
+        WTF_CSRF_SSL_STRICT=False,
+        RATELIMIT_STORAGE_URI="memory://",
+        RATELIMIT_HEADERS_ENABLED=True,
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+
+
+def _database_url(settings: Settings) -> str:
+    """Return the URL, a relative SQLite path made absolute: Flask would look in its instance folder."""
+    url = make_url(settings.database_url.get_secret_value())
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string(hide_password=False)
+
+
+def _engine_options(settings: Settings) -> dict[str, Any]:
+    if make_url(settings.database_url.get_secret_value()).get_backend_name() == "sqlite":
+        return {
+            "connect_args": {"timeout": 15, "check_same_thread": False},
+            "pool_size": 16,
+            "max_overflow": 48,
+        }
+    return {"pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
+
+
+def _hold(app: Flask, settings: Settings) -> None:
+    key_ring = KeyRing(settings.encryption_keys.get_secret_value())
+    policy = AddressPolicy(settings.unsafe_provider_addresses)
+    fetcher = Fetcher(
+        policy,
+        limits=Limits(
+            connect_seconds=settings.provider_connect_timeout_seconds,
+            total_seconds=settings.provider_total_timeout_seconds,
+            calls_per_issuer=settings.provider_calls_in_flight,
+        ),
+        ca_bundle=settings.provider_ca_bundle,
+    )
+    documents = ProviderDocuments(fetcher, policy)
+    registry = ConnectionRegistry(key_ring, fetcher, documents)
+    registry.init_app(app)
+    app.extensions["lvportal"] = Portal(
+        settings,
+        key_ring,
+        fetcher,
+        documents,
+        registry,
+        PasswordChecker(settings.password_hashes_at_once),
+    )
+    app.secret_key = key_ring.signing_keys("csrf")[0]
+    app.session_interface = HostSessions(key_ring.signing_keys("session cookie"))
+
+
+def _open_database(app: Flask) -> None:
+    db.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            _prepare_sqlite(db.engine)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=15000")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bind_extensions(app: Flask) -> None:
+    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    login_manager.session_protection = None
+    login_manager.init_app(app)
+    limiter.init_app(app)
+
+
+def _serve_static(app: Flask, settings: Settings) -> None:
+    @access.public
+    def static_file(filename: str) -> Any:
+        return send_from_directory(ROOT / "static", filename)
+
+    for audience in ("portal", "agent"):
+        app.add_url_rule(
+            "/static/<path:filename>",
+            endpoint=f"static_{audience}",
+            view_func=static_file,
+            host=settings.host(audience),
+        )
+
+
+def _register_pages(app: Flask) -> None:
+    portal.register(app)
+    agent.register(app)
+    for audience in ("portal", "agent"):
+        app.register_blueprint(sso.bp, name=f"sso_{audience}", audience=audience)
+
+
+def _say_what_is_unsafe(settings: Settings) -> None:
+    for host, port in sorted(settings.unsafe_provider_addresses):
+        log.warning("settings.unsafe_provider_address", extra={"address": f"{host}:{port}"})

@@ -1,0 +1,387 @@
+"""A client's connection: drafting revisions, putting one live, switching sign-in on and off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from lvportal.errors import ChangeRefused, EditConflict, SingleSignOnOff, UnknownClient
+from lvportal.key_ring import KeyRing
+from lvportal.models import Account, Connection, Feature, Revision, Tenant
+from lvportal.models.tenants import SINGLE_SIGN_ON
+from lvportal.protocols.oidc.configuration import (
+    ClientAuthentication,
+    RelyingPartyConfiguration,
+    ResponseMode,
+)
+from lvportal.providers import KNOWN
+from lvportal.services import audit
+from lvportal.services.billing import is_on
+
+
+class FeatureOff(ChangeRefused):
+    code = "connection.feature_off"
+    user_message = "Single Sign On is not turned on for this client."
+    next_step = "Ask Customer Care and quote the client code; see Billing."
+
+
+class NothingToEnable(ChangeRefused):
+    code = "connection.no_revision"
+    user_message = "There is no connection yet."
+    next_step = "Fill in step 3 and save it first."
+
+
+class SecretMissing(ChangeRefused):
+    code = "connection.secret_missing"
+    user_message = "This application type needs the Authorization Secret."
+    next_step = "Paste the secret your provider shows."
+    field = "secret"
+
+
+class RevisionUnknown(ChangeRefused):
+    code = "connection.revision_unknown"
+    status = 404
+    user_message = "This connection has no such revision."
+    next_step = "Choose one from the list."
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConnection:
+    """What a sign-in needs to know of a client before it goes out."""
+
+    tenant_id: int
+    client_code: str
+    client_name: str
+    connection_id: int
+    revision_id: int
+    provider_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAtTheDoor:
+    """A client, and its connection if that signs people in at this moment."""
+
+    tenant_id: int
+    client_code: str
+    client_name: str
+    live: LiveConnection | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionValues:
+    """What an administrator (or a file) says of a connection.
+
+    ``secret`` None keeps the stored one; ``removes_secret`` drops it.
+    """
+
+    provider: str
+    application_type: str
+    issuer: str
+    client_id: str
+    client_authentication: str
+    email_claim: str = "email"
+    scopes: str = "openid email profile"
+    response_mode: str = "query"
+    secret_expires_on: date | None = None
+    matches_case: bool = False
+    accepts_unverified_email: bool = False
+    accepts_email_verified_as_text: bool = False
+    required_hosted_domain: str | None = None
+    allows_hs256: bool = False
+    secret: str | None = field(default=None, repr=False)
+    removes_secret: bool = False
+
+
+FIELD_LABELS = {
+    "provider": "Provider",
+    "application_type": "Application type",
+    "issuer": "Issuer URL",
+    "client_id": "Authorization ID",
+    "client_authentication": "Client authentication",
+    "secret": "Authorization Secret",
+    "secret_expires_on": "Secret expires on",
+    "email_claim": "Email Attribute",
+    "scopes": "Scopes",
+    "response_mode": "Response mode",
+    "matches_case": "Match case",
+    "accepts_unverified_email": "Accept emails not marked verified",
+    "accepts_email_verified_as_text": 'Accept "true" written as text',
+    "required_hosted_domain": "Hosted domain",
+    "allows_hs256": "Tokens signed with the secret (HS256)",
+}
+
+PLAIN_FIELDS = tuple(f.name for f in fields(ConnectionValues) if f.name not in ("secret", "removes_secret"))
+
+_FOR_SIGN_IN = (
+    select(
+        Tenant.id,
+        Tenant.code,
+        Tenant.name,
+        Connection.id,
+        Connection.live_revision_id,
+        Connection.enabled,
+        Feature.enabled,
+        Revision.provider,
+    )
+    .select_from(Tenant)
+    .outerjoin(Connection, Connection.tenant_id == Tenant.id)
+    .outerjoin(Revision, Revision.id == Connection.live_revision_id)
+    .outerjoin(Feature, and_(Feature.tenant_id == Tenant.id, Feature.name == SINGLE_SIGN_ON))
+    .where(Tenant.code == bindparam("code"), Tenant.deleted_at.is_(None))
+)
+
+
+def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
+    """Return the client with exactly this code: it is part of a redirect URI.
+
+    Raises UnknownClient. One indexed read.
+    """
+    row = session.execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
+    if row is None:
+        raise UnknownClient(client_code[:40])
+    tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row
+    live = None
+    if enabled and feature_on and revision_id:
+        live = LiveConnection(tenant_id, code, name, connection_id, revision_id, label_of(provider))
+    return ClientAtTheDoor(tenant_id, code, name, live)
+
+
+def for_sign_in(session: Session, client_code: str) -> LiveConnection:
+    """Return the connection that signs this client's people in.
+
+    Raises UnknownClient, or SingleSignOnOff when the feature, the switch or the
+    connection itself is missing.
+    """
+    client = look_up(session, client_code)
+    if client.live is None:
+        raise SingleSignOnOff(client=client.client_name)
+    return client.live
+
+
+def label_of(provider: str) -> str:
+    """Return a provider's name as people read it."""
+    known = KNOWN.get(provider)
+    return known.label if known else "your sign-in provider"
+
+
+def secret_purpose(connection_id: int) -> str:
+    """Return what a connection's secret is sealed for: it opens in no other row."""
+    return f"connection {connection_id} secret"
+
+
+def load_configuration(session: Session, key_ring: KeyRing, revision_id: int) -> RelyingPartyConfiguration:
+    """Return a revision as the protocol wants it, its secret opened. Raises RevisionUnknown."""
+    revision = session.get(Revision, revision_id)
+    if revision is None:
+        raise RevisionUnknown(str(revision_id))
+    secret = (
+        key_ring.open(revision.sealed_secret, purpose=secret_purpose(revision.connection_id))
+        if revision.sealed_secret
+        else None
+    )
+    extra: dict[str, Any] = {}
+    if revision.allows_hs256:
+        extra["allowed_algorithms"] = frozenset({"HS256"})
+    return RelyingPartyConfiguration(
+        issuer=revision.issuer,
+        client_id=revision.client_id,
+        client_secret=secret,
+        client_authentication=ClientAuthentication(revision.client_authentication),
+        scopes=tuple(revision.scopes.split()),
+        response_mode=ResponseMode(revision.response_mode),
+        email_claim=revision.email_claim,
+        accepts_unverified_email=revision.accepts_unverified_email,
+        accepts_email_verified_as_text=revision.accepts_email_verified_as_text,
+        required_hosted_domain=revision.required_hosted_domain,
+        provider_label=label_of(revision.provider),
+        **extra,
+    )
+
+
+def of_tenant(session: Session, tenant_id: int) -> Connection | None:
+    """Return the client's connection, or None before anything was saved."""
+    return session.scalars(select(Connection).where(Connection.tenant_id == tenant_id)).one_or_none()
+
+
+def newest_revision(session: Session, connection: Connection) -> Revision | None:
+    """Return the revision saved last: the draft, or the live one when nothing was drafted since."""
+    return session.scalars(
+        select(Revision)
+        .where(Revision.connection_id == connection.id)
+        .order_by(Revision.number.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def differences(one: Revision, other: Revision) -> list[str]:
+    """Return the labels of the fields in which two revisions differ; the secret by when it was set."""
+    found = [FIELD_LABELS[name] for name in PLAIN_FIELDS if getattr(one, name) != getattr(other, name)]
+    if one.secret_set_at != other.secret_set_at:
+        found.append(FIELD_LABELS["secret"])
+    return found
+
+
+def save(
+    session: Session,
+    tenant: Tenant,
+    values: ConnectionValues,
+    *,
+    key_ring: KeyRing,
+    by: audit.Actor,
+    now: datetime,
+    based_on: int | None = None,
+) -> Revision:
+    """Write a new revision and return it; the newest one when nothing differs.
+
+    ``based_on`` is the number of the revision the editor saw (0 for none);
+    raises EditConflict when another was saved since. Raises SecretMissing.
+    """
+    connection = of_tenant(session, tenant.id)
+    if connection is None:
+        connection = Connection(tenant_id=tenant.id, created_at=now, enabled=False)
+        session.add(connection)
+        session.flush()
+    newest = newest_revision(session, connection)
+    if based_on is not None and based_on != (newest.number if newest else 0):
+        raise EditConflict(f"based on {based_on}")
+    revision = Revision(
+        connection_id=connection.id,
+        number=(newest.number if newest else 0) + 1,
+        standard="oidc",
+        created_at=now,
+        created_by=by.name,
+        **{name: getattr(values, name) for name in PLAIN_FIELDS},
+    )
+    _carry_secret(revision, newest, values, key_ring, now)
+    if newest is not None and not differences(newest, revision):
+        session.expunge(revision) if revision in session else None
+        return newest
+    session.add(revision)
+    session.flush()
+    audit.record(
+        session,
+        tenant_id=tenant.id,
+        actor=by,
+        action="connection.saved",
+        subject=f"revision {revision.number}",
+        before=_changes(newest, revision) if newest else {},
+        after=_changes(revision, newest),
+        now=now,
+    )
+    return revision
+
+
+def _carry_secret(
+    revision: Revision, newest: Revision | None, values: ConnectionValues, key_ring: KeyRing, now: datetime
+) -> None:
+    if values.client_authentication == ClientAuthentication.NONE:
+        return
+    if values.secret:
+        sealed = key_ring.seal(values.secret, purpose=secret_purpose(revision.connection_id))
+        unchanged = (
+            newest is not None
+            and newest.sealed_secret is not None
+            and (
+                key_ring.open(newest.sealed_secret, purpose=secret_purpose(revision.connection_id))
+                == values.secret
+            )
+        )
+        revision.sealed_secret = sealed
+        revision.secret_set_at = newest.secret_set_at if unchanged and newest else now
+    elif newest is not None and newest.sealed_secret and not values.removes_secret:
+        revision.sealed_secret, revision.secret_set_at = newest.sealed_secret, newest.secret_set_at
+    else:
+        raise SecretMissing()
+
+
+def _changes(one: Revision, other: Revision | None) -> dict[str, Any]:
+    changed = {
+        name: _plain(getattr(one, name))
+        for name in PLAIN_FIELDS
+        if other is None or getattr(one, name) != getattr(other, name)
+    }
+    if other is None or one.secret_set_at != other.secret_set_at:
+        changed["secret"] = "set" if one.sealed_secret else "none"
+    return changed
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def put_live(session: Session, tenant: Tenant, number: int, *, by: audit.Actor, now: datetime) -> Revision:
+    """Let a revision sign people in from now on; going back is the same act. Raises RevisionUnknown."""
+    connection = of_tenant(session, tenant.id)
+    revision = (
+        connection
+        and session.scalars(
+            select(Revision).where(Revision.connection_id == connection.id, Revision.number == number)
+        ).one_or_none()
+    )
+    if connection is None or revision is None:
+        raise RevisionUnknown(str(number))
+    if connection.live_revision_id == revision.id:
+        return revision
+    before = connection.live_revision.number if connection.live_revision else None
+    connection.live_revision_id, connection.live_since = revision.id, now
+    audit.record(
+        session,
+        tenant_id=tenant.id,
+        actor=by,
+        action="connection.live",
+        subject=f"revision {revision.number}",
+        before={"revision": before},
+        after={"revision": revision.number},
+        now=now,
+    )
+    return revision
+
+
+def set_enabled(session: Session, tenant: Tenant, *, enabled: bool, by: audit.Actor, now: datetime) -> bool:
+    """Switch sign-in through the provider on or off; return whether anything changed.
+
+    Off ends the sessions that the provider opened, at their next request, and
+    keeps every setting. Raises FeatureOff or NothingToEnable.
+    """
+    connection = of_tenant(session, tenant.id)
+    if enabled and not is_on(session, tenant.id):
+        raise FeatureOff(client=tenant.name)
+    if connection is None or (enabled and newest_revision(session, connection) is None):
+        raise NothingToEnable()
+    if enabled and connection.live_revision_id is None:
+        newest = newest_revision(session, connection)
+        assert newest is not None
+        put_live(session, tenant, newest.number, by=by, now=now)
+    if connection.enabled == enabled:
+        return False
+    connection.enabled = enabled
+    connection.enabled_at = now if enabled else None
+    audit.record(
+        session,
+        tenant_id=tenant.id,
+        actor=by,
+        action="connection.enabled" if enabled else "connection.disabled",
+        before={"enabled": not enabled},
+        after={"enabled": enabled},
+        now=now,
+    )
+    return True
+
+
+def people_depending(session: Session, tenant_id: int) -> tuple[int, int]:
+    """Return how many active accounts the client has, and how many of them have no password."""
+    everybody, without = session.execute(
+        select(func.count(), func.count().filter(Account.password_hash.is_(None))).where(
+            Account.tenant_id == tenant_id, Account.active.is_(True)
+        )
+    ).one()
+    return int(everybody), int(without)
+
+
+def matches_case(session: Session, revision_id: int) -> bool:
+    """Tell whether a revision compares emails exactly."""
+    return bool(session.scalar(select(Revision.matches_case).where(Revision.id == revision_id)))

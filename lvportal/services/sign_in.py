@@ -1,0 +1,304 @@
+"""The story of one sign-in through a client's provider: begin, finish.
+
+Nothing is written before the provider has answered. What must be remembered
+meanwhile travels in the browser, sealed; what the answer leaves behind is one
+transaction: a session and its record, or the record of a refusal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from lvportal.errors import (
+    ConnectionChanged,
+    InitiatorRefused,
+    SignInExpired,
+    SignInRefused,
+    SingleSignOnOff,
+)
+from lvportal.models import Account, IdentityLink
+from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
+from lvportal.services import accounts, connections, sessions, sign_in_records
+from lvportal.services.connections import ClientAtTheDoor, LiveConnection
+from lvportal.services.folding import fold
+from lvportal.services.sign_in_records import Visitor
+from lvportal.services.transactions import writing
+
+PENDING_SECONDS = 600
+
+
+class ConnectedProtocol(SignInProtocol, Protocol):
+    """A protocol bound to one revision, with the one rule of matching that is not the protocol's."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def matches_case(self) -> bool: ...
+
+    @property
+    def provider_label(self) -> str: ...
+
+
+class Protocols(Protocol):
+    """Where a live connection's protocol object comes from: the shared registry."""
+
+    def protocol_for(self, session: Session, connection: LiveConnection) -> ConnectedProtocol: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A wish to sign in at one client on one host."""
+
+    client_code: str
+    redirect_uri: str
+    return_to: str = "/"
+    initiator_issuer: str | None = None  # ``iss`` of a third-party start
+    login_hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The provider's answer at the same address, and what this browser remembers of the start."""
+
+    client_code: str
+    audience: str
+    redirect_uri: str
+    answer: Answer
+    pending: PendingSignIn | None
+    visitor: Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """A finished sign-in: the session to hand out and the page to open."""
+
+    opened: sessions.Opened = field(repr=False)
+    return_to: str
+    client_code: str
+
+
+def begin(session: Session, protocols: Protocols, start: Start, *, now: datetime) -> Departure:
+    """Prepare the way to the provider. Reads, and writes nothing.
+
+    Raises UnknownClient, SingleSignOnOff, InitiatorRefused, or what the
+    protocol raises when the provider cannot be used.
+    """
+    connection = connections.for_sign_in(session, start.client_code)
+    protocol = protocols.protocol_for(session, connection)
+    session.rollback()  # The provider may be slow: no database connection waits for it.
+
+    if start.initiator_issuer is not None and start.initiator_issuer != protocol.issuer:
+        raise InitiatorRefused("iss is not this connection's issuer", client=connection.client_name)
+    try:
+        return protocol.depart(
+            redirect_uri=start.redirect_uri,
+            revision_id=connection.revision_id,
+            return_to=start.return_to,
+            now=now,
+            login_hint=start.login_hint,
+        )
+    except SignInRefused as refused:
+        raise _named(refused, connection)
+
+
+def finish(
+    session: Session,
+    protocols: Protocols,
+    arrival: Arrival,
+    *,
+    absolute_seconds: int,
+    now: datetime,
+) -> Welcome:
+    """Judge the provider's answer and open a session for the person it names.
+
+    Raises SignInRefused; when the answer belonged to a sign-in of this browser,
+    the refusal is recorded and carries its reference.
+    """
+    client = connections.look_up(session, arrival.client_code)
+    pending = _still_pending(arrival, now)
+    try:
+        connection = _unchanged(client, pending)
+        protocol = protocols.protocol_for(session, connection)
+        session.rollback()  # The provider may be slow: no database connection waits for it.
+
+        identity = protocol.arrive(arrival.answer, pending, redirect_uri=arrival.redirect_uri, now=now)
+        opened = _welcome(session, arrival, pending, connection, protocol, identity, absolute_seconds, now)
+        return Welcome(opened, pending.return_to, client.client_code)
+    except ConnectionChanged:
+        raise
+    except SignInRefused as refused:
+        _record_refusal(session, arrival, client, pending, _named(refused, client), now)
+        raise
+
+
+def _still_pending(arrival: Arrival, now: datetime) -> PendingSignIn:
+    pending = arrival.pending
+    # An answer that nobody here waited for is counted in the log, never
+    # stored: anybody can send one.
+    if pending is None or not 0 <= now.timestamp() - pending.started_at + 1 <= PENDING_SECONDS + 1:
+        raise SignInExpired("no pending sign-in with this state in this browser")
+    return pending
+
+
+def _unchanged(client: ClientAtTheDoor, pending: PendingSignIn) -> LiveConnection:
+    if client.live is None:
+        raise SingleSignOnOff(client=client.client_name)
+    if client.live.revision_id != pending.revision_id:
+        # An answer is judged by the revision that asked for it, and only the
+        # live one signs people in: so the person goes out once more.
+        raise ConnectionChanged("another revision is live", client=client.client_name)
+    return client.live
+
+
+def _welcome(
+    session: Session,
+    arrival: Arrival,
+    pending: PendingSignIn,
+    connection: LiveConnection,
+    protocol: ConnectedProtocol,
+    identity: ExternalIdentity,
+    absolute_seconds: int,
+    now: datetime,
+) -> sessions.Opened:
+    for is_last_try in (False, True):
+        try:
+            with writing(session):
+                return _open(session, arrival, pending, connection, protocol, identity, absolute_seconds, now)
+        except IntegrityError as clash:
+            # Either this very answer was finished a moment ago, or somebody
+            # was linked meanwhile: one more look tells which, with its code.
+            if is_last_try or _is_of_state(clash):
+                raise SignInExpired("this answer was already used") from clash
+        except SignInRefused as refused:
+            refused.claim_names = refused.claim_names or identity.claim_names
+            refused.facts.setdefault("email", identity.email)
+            raise
+    raise AssertionError("unreachable")
+
+
+def _open(
+    session: Session,
+    arrival: Arrival,
+    pending: PendingSignIn,
+    connection: LiveConnection,
+    protocol: ConnectedProtocol,
+    identity: ExternalIdentity,
+    absolute_seconds: int,
+    now: datetime,
+) -> sessions.Opened:
+    account = accounts.judge_match(
+        accounts.candidates(
+            session,
+            tenant_id=connection.tenant_id,
+            audience=arrival.audience,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            email=identity.email,
+        ),
+        email=identity.email,
+        subject=identity.subject,
+        matches_case=protocol.matches_case,
+    )
+    if account.linked_subject is None:
+        session.execute(
+            insert(IdentityLink),
+            {
+                "tenant_id": connection.tenant_id,
+                "audience": arrival.audience,
+                "account_id": account.account_id,
+                "issuer": identity.issuer,
+                "subject": identity.subject,
+                "linked_at": now,
+            },
+        )
+    sign_in_records.write(
+        session,
+        tenant_id=connection.tenant_id,
+        audience=arrival.audience,
+        method="sso",
+        visitor=arrival.visitor,
+        now=now,
+        account_id=account.account_id,
+        email=identity.email,
+        revision_id=pending.revision_id,
+        state_hash=hash_state(pending.state),
+        claim_names=identity.claim_names,
+        harmless_claims=dict(identity.harmless_claims),
+    )
+    session.execute(
+        update(Account)
+        .where(Account.id == account.account_id)
+        .values(last_sign_in_at=now, last_address=arrival.visitor.address[:45])
+    )
+    return sessions.open_session(
+        session,
+        sessions.NewSession(
+            tenant_id=connection.tenant_id,
+            audience=arrival.audience,
+            account_id=account.account_id,
+            email=fold(identity.email),
+            method="sso",
+            address=arrival.visitor.address[:45],
+            device=arrival.visitor.device,
+            connection_id=connection.connection_id,
+            revision_id=connection.revision_id,
+            provider_label=connection.provider_label,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            provider_session=identity.provider_session,
+        ),
+        absolute_seconds=absolute_seconds,
+        now=now,
+    )
+
+
+def _record_refusal(
+    session: Session,
+    arrival: Arrival,
+    client: ClientAtTheDoor,
+    pending: PendingSignIn,
+    refused: SignInRefused,
+    now: datetime,
+) -> None:
+    try:
+        with writing(session):
+            refused.reference = sign_in_records.write(
+                session,
+                tenant_id=client.tenant_id,
+                audience=arrival.audience,
+                method="sso",
+                visitor=arrival.visitor,
+                now=now,
+                refused=refused,
+                revision_id=pending.revision_id,
+                state_hash=hash_state(pending.state),
+            )
+    except IntegrityError as clash:
+        # The same answer sent again: it left its record the first time.
+        raise SignInExpired("this answer was already used", client=client.client_name) from clash
+
+
+def _named(refused: SignInRefused, client: ClientAtTheDoor | LiveConnection) -> SignInRefused:
+    """Give a refusal the names its sentences need."""
+    live = client if isinstance(client, LiveConnection) else client.live
+    refused.facts.setdefault("client", client.client_name)
+    if live is not None:
+        refused.facts.setdefault("provider", live.provider_label)
+    return refused
+
+
+def _is_of_state(clash: IntegrityError) -> bool:
+    return "state_hash" in str(clash.orig)
+
+
+def hash_state(state: str) -> str:
+    """Return what is stored of a state to make it single-use."""
+    return hashlib.sha256(state.encode()).hexdigest()

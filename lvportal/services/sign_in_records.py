@@ -1,0 +1,105 @@
+"""What a sign-in leaves behind: one record, with a reference that can be looked up."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from lvportal.errors import STEPS, SignInRefused
+from lvportal.models import SignInRecord
+from lvportal.services import references
+
+log = logging.getLogger(__name__)
+
+_INSERT = insert(SignInRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a request came from, for records and the list of sessions."""
+
+    address: str
+    device: str
+
+
+def write(
+    session: Session,
+    *,
+    tenant_id: int,
+    audience: str,
+    method: str,
+    visitor: Visitor,
+    now: datetime,
+    refused: SignInRefused | None = None,
+    account_id: int | None = None,
+    email: str | None = None,
+    revision_id: int | None = None,
+    state_hash: str | None = None,
+    claim_names: tuple[str, ...] = (),
+    harmless_claims: dict[str, str] | None = None,
+) -> str:
+    """Write one record and return its reference.
+
+    Raises IntegrityError when a record with this ``state_hash`` exists: the
+    sign-in was finished already.
+    """
+    reference = references.new_reference()
+    session.execute(
+        _INSERT,
+        {
+            "reference": reference,
+            "tenant_id": tenant_id,
+            "audience": audience,
+            "at": now,
+            "outcome": "refused" if refused else "signed_in",
+            "method": method,
+            "code": refused.code if refused else None,
+            "step": refused.step if refused else len(STEPS),
+            "account_id": account_id,
+            "email": (email or _email_of(refused))[:254] or None,
+            "revision_id": revision_id,
+            "state_hash": state_hash,
+            "claim_names": list(refused.claim_names if refused else claim_names),
+            "harmless_claims": harmless_claims or {},
+            "provider_said": refused.provider_said[:200] if refused else "",
+            "detail": refused.detail[:1000] if refused else "",
+            "address": visitor.address[:45],
+            "device": visitor.device[:200],
+        },
+    )
+    return reference
+
+
+def find(session: Session, reference: str, *, tenant_id: int | None = None) -> SignInRecord | None:
+    """Return a record by its reference as somebody typed it; of one client, or of any for Care."""
+    plain = references.read(reference)
+    if plain is None:
+        return None
+    query = select(SignInRecord).where(SignInRecord.reference == plain)
+    if tenant_id is not None:
+        query = query.where(SignInRecord.tenant_id == tenant_id)
+    return session.scalars(query).one_or_none()
+
+
+def log_refusal(refused: SignInRefused, *, client_code: str, audience: str) -> None:
+    """Log a refusal; one that is not recorded gets a reference that stands in the log alone."""
+    if refused.reference is None:
+        refused.reference = references.new_reference()
+    log.warning(
+        "sign_in.refused",
+        extra={
+            "tenant": client_code[:40],
+            "audience": audience,
+            "error": refused.code,
+            "reference": refused.reference,
+            "detail": refused.detail[:300],
+        },
+    )
+
+
+def _email_of(refused: SignInRefused | None) -> str:
+    return str(refused.facts.get("email") or "") if refused else ""

@@ -1,0 +1,98 @@
+"""The pending sign-in in the browser: one sealed, host-only, ten-minute cookie per attempt.
+
+Several may wait side by side (tabs); each is found by its state. Sealed for
+this host and this client: in another's address it is not even readable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import asdict
+
+from flask import Request
+from werkzeug.wrappers import Response
+
+from lvportal.key_ring import KeyRing, NotOpened
+from lvportal.protocols.contract import PendingSignIn
+from lvportal.services.sign_in import PENDING_SECONDS
+
+PREFIX = "__Host-lv-pending-"
+# Request headers are limited (often to 8 kB): beyond this many the oldest go.
+KEPT = 6
+
+
+def name_of(state: str) -> str:
+    """Return the name of the cookie that waits for ``state``."""
+    return PREFIX + hashlib.sha256(state.encode()).hexdigest()[:16]
+
+
+def put(
+    response: Response,
+    request: Request,
+    key_ring: KeyRing,
+    pending: PendingSignIn,
+    *,
+    audience: str,
+    client_code: str,
+    answers_by_form_post: bool,
+) -> None:
+    """Let the browser remember the pending sign-in."""
+    waiting = [name for name in request.cookies if name.startswith(PREFIX)]
+    # Browsers send the older cookie first (RFC 6265, section 5.4).
+    for name in waiting[: max(0, len(waiting) - KEPT + 1)]:
+        _drop(response, name)
+    response.set_cookie(
+        name_of(pending.state),
+        key_ring.seal(json.dumps(asdict(pending)), purpose=_purpose(audience, client_code)),
+        max_age=PENDING_SECONDS,
+        secure=True,
+        httponly=True,
+        # A form_post answer is a cross-site POST: only SameSite=None comes along.
+        samesite="None" if answers_by_form_post else "Lax",
+        path="/",
+    )
+
+
+def take(
+    response_names: list[str],
+    request: Request,
+    key_ring: KeyRing,
+    state: str | None,
+    *,
+    audience: str,
+    client_code: str,
+) -> PendingSignIn | None:
+    """Return the pending sign-in that waits for ``state`` here, or None.
+
+    Its name is added to ``response_names``: whatever becomes of the answer, the
+    cookie goes.
+    """
+    if not state or len(state) > 200:
+        return None
+    name = name_of(state)
+    sealed = request.cookies.get(name)
+    if sealed is None:
+        return None
+    response_names.append(name)
+    try:
+        values = json.loads(key_ring.open(sealed, purpose=_purpose(audience, client_code)))
+        pending = PendingSignIn(**values)
+    except (NotOpened, ValueError, TypeError):
+        return None
+    return pending if hmac.compare_digest(pending.state.encode(), state.encode()) else None
+
+
+def forget(response: Response, names: list[str]) -> None:
+    """Remove the cookies of attempts that were answered."""
+    for name in names:
+        _drop(response, name)
+
+
+def _drop(response: Response, name: str) -> None:
+    response.set_cookie(name, "", max_age=0, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def _purpose(audience: str, client_code: str) -> str:
+    return f"pending sign-in {audience} {client_code}"

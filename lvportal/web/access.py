@@ -1,0 +1,93 @@
+"""Who may open what. Pages are closed unless declared open.
+
+A view without a mark is for any signed-in person of its host. ``public`` opens
+it to everybody, ``requires`` narrows it to the roles that hold a permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from flask import current_app, redirect, request
+from werkzeug.wrappers import Response
+
+from lvportal.errors import RoleRefused
+from lvportal.web.return_to import safe_path
+from lvportal.web.session import current_session
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ROLE_LABELS = {
+    "SYSADMIN": "SYSADMIN",
+    "SUPERUSER": "SUPERUSER",
+    "MANAGER": "MANAGER",
+    "IT_USER": "IT USER",
+    "CLIENT_AUDITOR": "CLIENT AUDITOR",
+    "CARE": "Customer Care",
+}
+
+
+class Permission(Enum):
+    """An act, with the roles that may do it (screens.md)."""
+
+    VIEW_BILLING = ("SYSADMIN", "SUPERUSER", "IT_USER", "CLIENT_AUDITOR", "VIEW_BILLING")
+    VIEW_READINESS = ("SYSADMIN", "SUPERUSER", "IT_USER", "CLIENT_AUDITOR", "VIEW_READINESS")
+    VIEW_SECURITY = ("SYSADMIN", "SUPERUSER", "IT_USER", "CLIENT_AUDITOR", "VIEW_SECURITY")
+    EDIT_SECURITY = ("SYSADMIN", "SUPERUSER", "IT_USER")
+    ENABLE_SSO = ("SYSADMIN", "SUPERUSER")
+    VIEW_CARE = ("CARE", "VIEW_CARE")
+    CHANGE_FEATURES = ("CARE", "CHANGE_FEATURES")
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that hold this permission."""
+        # Two members with equal values would be one: the name keeps them apart.
+        return tuple(role for role in self.value if role in ROLE_LABELS)
+
+
+def public(view: View) -> View:
+    """Open a view to people who are not signed in."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """Narrow a view to the roles that hold ``permission``."""
+
+    def mark(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def may(permission: Permission) -> bool:
+    """Tell whether the signed-in person holds ``permission``."""
+    return bool(current_session) and current_session.role in permission.roles
+
+
+def guard() -> Response | None:
+    """Run before every request: turn away whoever may not open its page."""
+    if request.endpoint is None:
+        return None
+    view = current_app.view_functions[request.endpoint]
+    if getattr(view, "is_public", False):
+        return None
+    if not current_session:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        path = safe_path(wanted)
+        return redirect("/sign-in" if path == "/" else f"/sign-in?return_to={quote(path)}", 303)
+    permission: Permission | None = getattr(view, "permission", None)
+    if permission is not None and not may(permission):
+        raise RoleRefused(
+            role=ROLE_LABELS.get(current_session.role or "", "Your role"),
+            roles=_join([ROLE_LABELS[role] for role in permission.roles]),
+        )
+    return None
+
+
+def _join(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
