@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import AccountDuplicate, AccountInactive, NoAccount, SubjectChanged, SubjectTaken
 from lvportal.models import Account, IdentityLink
+from lvportal.models.base import table
 from lvportal.services.folding import fold
 
 
@@ -23,26 +24,29 @@ class Candidate:
     linked_subject: str | None
 
 
+_ACCOUNTS = table(Account).c
+_LINKS = table(IdentityLink).c
 _LINKED_ACCOUNT = (
-    select(IdentityLink.account_id)
+    select(_LINKS.account_id)
     .where(
-        IdentityLink.tenant_id == bindparam("tenant_id"),
-        IdentityLink.audience == bindparam("audience"),
-        IdentityLink.issuer == bindparam("issuer"),
-        IdentityLink.subject == bindparam("subject"),
+        _LINKS.tenant_id == bindparam("tenant_id"),
+        _LINKS.audience == bindparam("audience"),
+        _LINKS.issuer == bindparam("issuer"),
+        _LINKS.subject == bindparam("subject"),
     )
     .scalar_subquery()
 )
 _CANDIDATES = (
-    select(Account.id, Account.email, Account.active, IdentityLink.subject)
+    select(_ACCOUNTS.id, _ACCOUNTS.email, _ACCOUNTS.active, _LINKS.subject)
+    .select_from(table(Account))
     .outerjoin(
-        IdentityLink,
-        and_(IdentityLink.account_id == Account.id, IdentityLink.issuer == bindparam("issuer")),
+        table(IdentityLink),
+        and_(_LINKS.account_id == _ACCOUNTS.id, _LINKS.issuer == bindparam("issuer")),
     )
     .where(
-        Account.tenant_id == bindparam("tenant_id"),
-        Account.audience == bindparam("audience"),
-        or_(Account.folded_email == bindparam("email"), Account.id == _LINKED_ACCOUNT),
+        _ACCOUNTS.tenant_id == bindparam("tenant_id"),
+        _ACCOUNTS.audience == bindparam("audience"),
+        or_(_ACCOUNTS.folded_email == bindparam("email"), _ACCOUNTS.id == _LINKED_ACCOUNT),
     )
     # Two with this email are a refusal already; the linked one may be a third.
     .limit(50)
@@ -53,7 +57,7 @@ def candidates(
     session: Session, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
 ) -> list[Candidate]:
     """Return every account that this email or this subject points to. One indexed read."""
-    rows = session.execute(
+    rows = session.connection().execute(
         _CANDIDATES,
         {
             "tenant_id": tenant_id,

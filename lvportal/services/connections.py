@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import ChangeRefused, EditConflict, SingleSignOnOff, UnknownClient
 from lvportal.key_ring import KeyRing
 from lvportal.models import Account, Connection, Feature, Revision, Tenant
+from lvportal.models.base import table
 from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.protocols.oidc.configuration import (
     ClientAuthentication,
@@ -116,22 +117,26 @@ FIELD_LABELS = {
 
 PLAIN_FIELDS = tuple(f.name for f in fields(ConnectionValues) if f.name not in ("secret", "removes_secret"))
 
+_TENANTS = table(Tenant)
+_CONNECTIONS = table(Connection)
+_FEATURES = table(Feature)
+_REVISIONS = table(Revision)
 _FOR_SIGN_IN = (
     select(
-        Tenant.id,
-        Tenant.code,
-        Tenant.name,
-        Connection.id,
-        Connection.live_revision_id,
-        Connection.enabled,
-        Feature.enabled,
-        Revision.provider,
+        _TENANTS.c.id,
+        _TENANTS.c.code,
+        _TENANTS.c.name,
+        _CONNECTIONS.c.id,
+        _CONNECTIONS.c.live_revision_id,
+        _CONNECTIONS.c.enabled,
+        _FEATURES.c.enabled,
+        _REVISIONS.c.provider,
     )
-    .select_from(Tenant)
-    .outerjoin(Connection, Connection.tenant_id == Tenant.id)
-    .outerjoin(Revision, Revision.id == Connection.live_revision_id)
-    .outerjoin(Feature, and_(Feature.tenant_id == Tenant.id, Feature.name == SINGLE_SIGN_ON))
-    .where(Tenant.code == bindparam("code"), Tenant.deleted_at.is_(None))
+    .select_from(_TENANTS)
+    .outerjoin(_CONNECTIONS, _CONNECTIONS.c.tenant_id == _TENANTS.c.id)
+    .outerjoin(_REVISIONS, _REVISIONS.c.id == _CONNECTIONS.c.live_revision_id)
+    .outerjoin(_FEATURES, and_(_FEATURES.c.tenant_id == _TENANTS.c.id, _FEATURES.c.name == SINGLE_SIGN_ON))
+    .where(_TENANTS.c.code == bindparam("code"), _TENANTS.c.deleted_at.is_(None))
 )
 
 
@@ -140,7 +145,7 @@ def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
 
     Raises UnknownClient. One indexed read.
     """
-    row = session.execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
+    row = session.connection().execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
     if row is None:
         raise UnknownClient(client_code[:40])
     tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from lvportal.models import Account, Connection, Feature, PersonSession, Tenant
+from lvportal.models.base import table
 from lvportal.models.tenants import SINGLE_SIGN_ON
 
 # Written at most this often, or every page view would be a database write.
@@ -77,55 +78,71 @@ class Opened:
     login_id: str
 
 
-_INSERT = insert(PersonSession)
+_SESSIONS = table(PersonSession)
+_ACCOUNTS = table(Account)
+_TENANTS = table(Tenant)
+_CONNECTIONS = table(Connection)
+_FEATURES = table(Feature)
+_INSERT = insert(_SESSIONS)
 _FIND = (
     select(
-        PersonSession.id,
-        PersonSession.tenant_id,
-        Tenant.code,
-        Tenant.name,
-        Tenant.time_zone,
-        Tenant.kind,
-        PersonSession.audience,
-        PersonSession.account_id,
-        Account.login_name,
-        Account.first_name,
-        Account.last_name,
-        PersonSession.email,
-        Account.role,
-        PersonSession.method,
-        PersonSession.provider_label,
-        PersonSession.created_at,
-        PersonSession.last_seen_at,
-        PersonSession.expires_at,
+        _SESSIONS.c.id,
+        _SESSIONS.c.tenant_id,
+        _TENANTS.c.code,
+        _TENANTS.c.name,
+        _TENANTS.c.time_zone,
+        _TENANTS.c.kind,
+        _SESSIONS.c.audience,
+        _SESSIONS.c.account_id,
+        _ACCOUNTS.c.login_name,
+        _ACCOUNTS.c.first_name,
+        _ACCOUNTS.c.last_name,
+        _SESSIONS.c.email,
+        _ACCOUNTS.c.role,
+        _SESSIONS.c.method,
+        _SESSIONS.c.provider_label,
+        _SESSIONS.c.created_at,
+        _SESSIONS.c.last_seen_at,
+        _SESSIONS.c.expires_at,
     )
-    .join(Account, Account.id == PersonSession.account_id)
-    .join(Tenant, Tenant.id == PersonSession.tenant_id)
-    .outerjoin(Connection, Connection.id == PersonSession.connection_id)
-    .outerjoin(Feature, and_(Feature.tenant_id == PersonSession.tenant_id, Feature.name == SINGLE_SIGN_ON))
+    .select_from(_SESSIONS)
+    .join(_ACCOUNTS, _ACCOUNTS.c.id == _SESSIONS.c.account_id)
+    .join(_TENANTS, _TENANTS.c.id == _SESSIONS.c.tenant_id)
+    .outerjoin(_CONNECTIONS, _CONNECTIONS.c.id == _SESSIONS.c.connection_id)
+    .outerjoin(_FEATURES, and_(_FEATURES.c.tenant_id == _SESSIONS.c.tenant_id, _FEATURES.c.name == SINGLE_SIGN_ON))
     .where(
-        PersonSession.handle_hash == bindparam("handle_hash"),
-        PersonSession.audience == bindparam("audience"),
-        PersonSession.ended_at.is_(None),
-        PersonSession.expires_at > bindparam("now"),
-        PersonSession.last_seen_at > bindparam("seen_after"),
+        _SESSIONS.c.handle_hash == bindparam("handle_hash"),
+        _SESSIONS.c.audience == bindparam("audience"),
+        _SESSIONS.c.ended_at.is_(None),
+        _SESSIONS.c.expires_at > bindparam("now"),
+        _SESSIONS.c.last_seen_at > bindparam("seen_after"),
         # A deactivation, a changed email, a deleted client, a connection or a
         # feature switched off: each ends the session at its next request.
-        Account.active.is_(True),
-        func.coalesce(Account.folded_email, "") == PersonSession.email,
-        Tenant.deleted_at.is_(None),
+        _ACCOUNTS.c.active.is_(True),
+        func.coalesce(_ACCOUNTS.c.folded_email, "") == _SESSIONS.c.email,
+        _TENANTS.c.deleted_at.is_(None),
         or_(
-            PersonSession.method == "password",
-            and_(Connection.enabled.is_(True), Feature.enabled.is_(True)),
+            _SESSIONS.c.method == "password",
+            and_(_CONNECTIONS.c.enabled.is_(True), _FEATURES.c.enabled.is_(True)),
         ),
     )
+)
+_TOUCH = (
+    update(_SESSIONS)
+    .where(_SESSIONS.c.id == bindparam("session_id"))
+    .values(last_seen_at=bindparam("seen_at"))
+)
+_END = (
+    update(_SESSIONS)
+    .where(_SESSIONS.c.id == bindparam("session_id"), _SESSIONS.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"), end_reason=bindparam("reason"))
 )
 
 
 def open_session(session: Session, new: NewSession, *, absolute_seconds: int, now: datetime) -> Opened:
     """Write a session with a fresh random handle and return what the cookie needs."""
     handle = secrets.token_urlsafe(32)
-    session.execute(
+    session.connection().execute(
         _INSERT,
         {
             "handle_hash": hash_handle(handle),
@@ -154,7 +171,7 @@ def find(
     session: Session, handle: str, *, audience: str, idle_seconds: int, now: datetime
 ) -> LiveSession | None:
     """Return the live session with this handle on this host, or None. One indexed read."""
-    row = session.execute(
+    row = session.connection().execute(
         _FIND,
         {
             "handle_hash": hash_handle(handle),
@@ -181,16 +198,12 @@ def must_be_touched(live: LiveSession, now: datetime) -> bool:
 
 def touch(session: Session, live: LiveSession, now: datetime) -> None:
     """Write when the session was last seen."""
-    session.execute(update(PersonSession).where(PersonSession.id == live.session_id).values(last_seen_at=now))
+    session.connection().execute(_TOUCH, {"session_id": live.session_id, "seen_at": now})
 
 
 def end(session: Session, live: LiveSession, *, reason: str, now: datetime) -> None:
     """End one session. Ending it twice keeps the first reason."""
-    session.execute(
-        update(PersonSession)
-        .where(PersonSession.id == live.session_id, PersonSession.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason)
-    )
+    session.connection().execute(_END, {"session_id": live.session_id, "at": now, "reason": reason})
 
 
 def hash_handle(handle: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from lvportal.errors import (
     SingleSignOnOff,
 )
 from lvportal.models import Account, IdentityLink
+from lvportal.models.base import table
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
 from lvportal.services import accounts, connections, sessions, sign_in_records
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
@@ -32,6 +33,13 @@ from lvportal.services.sign_in_records import Visitor
 from lvportal.services.transactions import writing
 
 PENDING_SECONDS = 600
+
+_LINK = insert(table(IdentityLink))
+_SEEN = (
+    update(table(Account))
+    .where(table(Account).c.id == bindparam("of_account"))
+    .values(last_sign_in_at=bindparam("at"), last_address=bindparam("address"))
+)
 
 
 class ConnectedProtocol(SignInProtocol, Protocol):
@@ -208,8 +216,8 @@ def _open(
         matches_case=protocol.matches_case,
     )
     if account.linked_subject is None:
-        session.execute(
-            insert(IdentityLink),
+        session.connection().execute(
+            _LINK,
             {
                 "tenant_id": connection.tenant_id,
                 "audience": arrival.audience,
@@ -233,10 +241,9 @@ def _open(
         claim_names=identity.claim_names,
         harmless_claims=dict(identity.harmless_claims),
     )
-    session.execute(
-        update(Account)
-        .where(Account.id == account.account_id)
-        .values(last_sign_in_at=now, last_address=arrival.visitor.address[:45])
+    session.connection().execute(
+        _SEEN,
+        {"of_account": account.account_id, "at": now, "address": arrival.visitor.address[:45]},
     )
     return sessions.open_session(
         session,

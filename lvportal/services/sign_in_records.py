@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import STEPS, SignInRefused
 from lvportal.models import SignInRecord
+from lvportal.models.base import table
 from lvportal.services import references
 
 log = logging.getLogger(__name__)
 
-_INSERT = insert(SignInRecord)
+_INSERT = insert(table(SignInRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def write(
     sign-in was finished already.
     """
     reference = references.new_reference()
-    session.execute(
+    session.connection().execute(
         _INSERT,
         {
             "reference": reference,
