@@ -1,0 +1,1 @@
+"""Measurements of the portal against a plain relying party. Run ``benchmarks/run``."""

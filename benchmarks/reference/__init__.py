@@ -1,0 +1,1 @@
+"""The plain relying party that everything is measured against."""
