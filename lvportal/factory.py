@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, send_from_directory
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, make_url
 
-from lvportal import agent, logs, portal, sso
+from lvportal import agent, database, logs, portal, sso
 from lvportal import settings as settings_module
 from lvportal.extensions import csrf, db, limiter, login_manager, migrate
 from lvportal.key_ring import KeyRing
@@ -22,7 +19,6 @@ from lvportal.protocols.http import Fetcher, Limits
 from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.registry import ConnectionRegistry
 from lvportal.services.passwords import PasswordChecker
-from lvportal.services.transactions import WRITES
 from lvportal.settings import Settings
 from lvportal.web import access, error_pages, headers
 from lvportal.web.hosts import HostGate
@@ -81,8 +77,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(
             seconds=max(settings.absolute_seconds(a) for a in ("portal", "agent"))
         ),
-        SQLALCHEMY_DATABASE_URI=_database_url(settings),
-        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        SQLALCHEMY_DATABASE_URI=database.url(settings),
+        SQLALCHEMY_ENGINE_OPTIONS=database.engine_options(settings),
         WTF_CSRF_TIME_LIMIT=None,
         # The referrer is never sent (Referrer-Policy), so it cannot be checked.
         WTF_CSRF_SSL_STRICT=False,
@@ -91,24 +87,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-
-
-def _database_url(settings: Settings) -> str:
-    """Return the URL, a relative SQLite path made absolute: Flask would look in its instance folder."""
-    url = make_url(settings.database_url.get_secret_value())
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        url = url.set(database=str(Path(url.database).absolute()))
-    return url.render_as_string(hide_password=False)
-
-
-def _engine_options(settings: Settings) -> dict[str, Any]:
-    if make_url(settings.database_url.get_secret_value()).get_backend_name() == "sqlite":
-        return {
-            "connect_args": {"timeout": 15, "check_same_thread": False},
-            "pool_size": 16,
-            "max_overflow": 48,
-        }
-    return {"pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
 
 
 def _hold(app: Flask, settings: Settings) -> None:
@@ -142,22 +120,7 @@ def _open_database(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
-            _prepare_sqlite(db.engine)
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin where we say, below
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA busy_timeout=15000")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            database.prepare_sqlite(db.engine)
 
 
 def _bind_extensions(app: Flask) -> None:

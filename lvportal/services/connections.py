@@ -321,13 +321,12 @@ def _plain(value: Any) -> Any:
 def put_live(session: Session, tenant: Tenant, number: int, *, by: audit.Actor, now: datetime) -> Revision:
     """Let a revision sign people in from now on; going back is the same act. Raises RevisionUnknown."""
     connection = of_tenant(session, tenant.id)
-    revision = (
-        connection
-        and session.scalars(
-            select(Revision).where(Revision.connection_id == connection.id, Revision.number == number)
-        ).one_or_none()
-    )
-    if connection is None or revision is None:
+    if connection is None:
+        raise RevisionUnknown(str(number))
+    revision = session.scalars(
+        select(Revision).where(Revision.connection_id == connection.id, Revision.number == number)
+    ).one_or_none()
+    if revision is None:
         raise RevisionUnknown(str(number))
     if connection.live_revision_id == revision.id:
         return revision

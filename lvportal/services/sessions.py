@@ -109,7 +109,9 @@ _FIND = (
     .join(_ACCOUNTS, _ACCOUNTS.c.id == _SESSIONS.c.account_id)
     .join(_TENANTS, _TENANTS.c.id == _SESSIONS.c.tenant_id)
     .outerjoin(_CONNECTIONS, _CONNECTIONS.c.id == _SESSIONS.c.connection_id)
-    .outerjoin(_FEATURES, and_(_FEATURES.c.tenant_id == _SESSIONS.c.tenant_id, _FEATURES.c.name == SINGLE_SIGN_ON))
+    .outerjoin(
+        _FEATURES, and_(_FEATURES.c.tenant_id == _SESSIONS.c.tenant_id, _FEATURES.c.name == SINGLE_SIGN_ON)
+    )
     .where(
         _SESSIONS.c.handle_hash == bindparam("handle_hash"),
         _SESSIONS.c.audience == bindparam("audience"),
@@ -171,15 +173,19 @@ def find(
     session: Session, handle: str, *, audience: str, idle_seconds: int, now: datetime
 ) -> LiveSession | None:
     """Return the live session with this handle on this host, or None. One indexed read."""
-    row = session.connection().execute(
-        _FIND,
-        {
-            "handle_hash": hash_handle(handle),
-            "audience": audience,
-            "now": now,
-            "seen_after": now - timedelta(seconds=idle_seconds),
-        },
-    ).one_or_none()
+    row = (
+        session.connection()
+        .execute(
+            _FIND,
+            {
+                "handle_hash": hash_handle(handle),
+                "audience": audience,
+                "now": now,
+                "seen_after": now - timedelta(seconds=idle_seconds),
+            },
+        )
+        .one_or_none()
+    )
     if row is None:
         return None
     (id_, tenant_id, code, name, zone, kind, aud, account_id, login, first, last, *rest) = row

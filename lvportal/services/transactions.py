@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-WRITES = "lvportal_writes"
+from lvportal.database import WRITES
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, current_app, request
-from flask.blueprints import BlueprintSetupState
+from flask import Blueprint, current_app, request
+from flask.sansio.app import App
+from flask.sansio.blueprints import BlueprintSetupState
 
 from lvportal.errors import HostUnknown
 from lvportal.settings import Settings
@@ -43,7 +44,7 @@ class HostBlueprint(Blueprint):
         self.audience = audience
 
     def make_setup_state(
-        self, app: Flask, options: dict[str, Any], first_registration: bool = False
+        self, app: App, options: dict[str, Any], first_registration: bool = False
     ) -> BlueprintSetupState:
         return _HostState(self, app, options, first_registration)
 
