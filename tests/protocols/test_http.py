@@ -194,8 +194,7 @@ def test_a_forked_child_opens_its_own_connection():
     "answer, body",
     [
         (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"3;x=1\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n2\r\nde\r\n0\r\nT:\r\n\r\n",
             b"abcde",
         ),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + reply(b"abc"), b"abc"),
