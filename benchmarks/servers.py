@@ -31,7 +31,7 @@ from benchmarks.measure import (
 from benchmarks.subjects import REPOSITORY, WORK, clean_environment, program
 
 SLOW_SECONDS = 0.2
-IDLE_CONNECTIONS = 300
+IDLE_CONNECTIONS = 1200
 
 application = Flask(__name__)
 
@@ -58,6 +58,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "granian 64 threads": (*GRANIAN, "--blocking-threads=64"),
     "granian 64, http 1, no ws": TUNED,
     "the same, backpressure 64": (*TUNED, "--backpressure=64"),
+    "the same, backpressure 8192": (*TUNED, "--backlog=4096", "--backpressure=8192"),
     "the same, runtime mt": (*TUNED, "--runtime-mode=mt"),
     "the same, runtime st": (*TUNED, "--runtime-mode=st"),
     "the same, loop asyncio": (*TUNED, "--loop=asyncio"),
@@ -124,12 +125,13 @@ def beside_slow(server: Server, slow: int) -> float:
 
 
 def beside_idle(server: Server) -> float:
-    """Return ms of a page while others keep connections open and ask nothing; inf when never served."""
-    idle = [Wire(server.port) for _ in range(IDLE_CONNECTIONS)]
+    """Return ms of a page while others hold connections they have used; inf when not served in 3 s."""
     request = b"GET / HTTP/1.1\r\nHost: hello.localhost\r\n\r\n"
+    idle: list[Wire] = []
     try:
-        for wire in idle[:50]:
-            wire.exchange("/", request)
+        for _ in range(IDLE_CONNECTIONS):
+            idle.append(Wire(server.port, timeout_seconds=3))
+            idle[-1].exchange("/", request)
         asking = Wire(server.port, timeout_seconds=3)
         begun = time.perf_counter()
         asking.exchange("/", request)
@@ -191,7 +193,7 @@ def measure(servers: list[Server], rounds: int, count: int) -> None:
                 value = do(server, count if number else 100)
                 if number:  # round 0 warms up
                     figures.setdefault((server.name, what), []).append(value)
-    print(f"{'':28}{'kept':>8}{'new':>8}{'16 at once':>12}   ms beside 16 slow / 60 slow / idle; MiB")
+    print(f"{'':28}{'kept':>8}{'new':>8}{'16 at once':>12}   ms beside 16 slow / 60 slow / 1200 idle; MiB")
     for server in servers:
         cpu = [Spread.of(figures[server.name, what]).median for what in ("kept", "fresh", "crowded")]
         late = (beside_slow(server, 16), beside_slow(server, 60), beside_idle(server))

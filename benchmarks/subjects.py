@@ -23,6 +23,7 @@ from benchmarks.measure import CLIENT_CORE, SERVER_CORE, CannotMeasure, Server, 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = REPOSITORY / "benchmarks" / ".work"
 TENANT = "acme"
+SECRET_VARIABLE = "BENCHMARK_CLIENT_SECRET"
 
 # The documented production form (docs/decisions/0004-server.md); `benchmarks/run --server` compares others.
 GRANIAN = (
@@ -32,8 +33,8 @@ GRANIAN = (
     "--no-ws",
     "--workers=1",
     "--blocking-threads=64",
-    "--backpressure=64",
-    "--backlog=2048",
+    "--backlog=4096",
+    "--backpressure=8192",
 )
 GUNICORN = ("gunicorn", "--no-control-socket", "--worker-class=gthread", "--workers=1")
 REFERENCE_THREADS = 8
@@ -188,7 +189,7 @@ def portal_environment(folder: Path, port: int, provider: Server) -> dict[str, s
         "LVPORTAL_UNSAFE_PROVIDER_ADDRESSES": f"127.0.0.1:{provider.port}",
         "LVPORTAL_UNSAFE_ALLOW_HTTP_ORIGINS_IN_PRODUCTION": "true",
         "LVPORTAL_UNSAFE_ALLOW_UNSAFE_PROVIDER_ADDRESSES_IN_PRODUCTION": "true",
-        "BENCHMARK_CLIENT_SECRET": oidc_provider.client_secret(TENANT),
+        SECRET_VARIABLE: oidc_provider.client_secret(TENANT),
     }
 
 
@@ -199,7 +200,7 @@ def prepare_portal(
     file = folder / "apply.json"
     file.write_text(json.dumps(configuration(provider, people), indent=2))
     for arguments in (["database", "upgrade"], ["apply", str(file)]):
-        command = [sys.executable, "-m", "lvportal.cli", *arguments]
+        command = [sys.executable, "-c", "from lvportal.cli import main; main()", *arguments]
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise CannotMeasure(f"lvportal {arguments[0]} failed:\n{done.stdout}{done.stderr}")
@@ -207,11 +208,28 @@ def prepare_portal(
 
 def configuration(provider: Server, people: tuple[str, ...]) -> dict[str, object]:
     """Return the ``lvportal apply`` file: one client, its agents, a live connection."""
-    return {
-        "clients": [
-            {
-                "code": TENANT,
-                "name": "Acme",
-            }
-        ]
+    agents = [
+        {"logon_id": email.partition("@")[0], "email": email, "first_name": "Agent", "last_name": email[5:9]}
+        for email in people
+    ]
+    connection = {
+        "provider": "other",
+        "application_type": "web",
+        "issuer": issuer(provider),
+        "client_id": oidc_provider.client_id(TENANT),
+        "secret": {"environment": SECRET_VARIABLE},
+        "client_authentication": "client_secret_basic",
+        "email_claim": "email",
+        "scopes": "openid email profile",
+        "response_mode": "query",
+        "enabled": True,
+        "goes_live_without_a_test_sign_in": True,
     }
+    client = {
+        "code": TENANT,
+        "name": "Acme",
+        "features": {"single_sign_on": True},
+        "agents": agents,
+        "connection": connection,
+    }
+    return {"clients": [client]}

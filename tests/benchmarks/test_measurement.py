@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 
 from benchmarks.client import Browser, Page, Wire, WrongPage, require_home
 from benchmarks.main import PAGE, SIGN_IN, Figure, table
 from benchmarks.measure import Spread, can_pin, free_port, start, tree, tree_cpu_seconds
 from benchmarks.provider import Provider, client_id
-from benchmarks.subjects import REPOSITORY, clean_environment
+from benchmarks.subjects import REPOSITORY, clean_environment, configuration, people_of
 
 HOME = "http://agent.localhost:8000/"
 EMAIL = "agent0001@acme.example"
@@ -191,3 +194,14 @@ def test_the_plain_reference_signs_people_in(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "CPU per sign-in" in done.stdout
     assert "1.00 requests to the provider per sign-in" in done.stdout
+
+
+def test_the_measured_clients_file_fits_the_schema_of_apply(tmp_path):
+    schema = json.loads((REPOSITORY / "lvportal" / "cli" / "apply.schema.json").read_text())
+    provider: Any = SimpleNamespace(port=9000)
+
+    file: Any = configuration(provider, people_of("acme", 3))
+
+    jsonschema.validate(file, schema)
+    assert [agent["email"] for agent in file["clients"][0]["agents"]] == list(people_of("acme", 3))
+    assert "secret-of-acme" not in json.dumps(file)
