@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from joserfc.jwk import OctKey
+
 from lvportal.protocols.oidc.errors import (
     AlgorithmsUnusable,
     ClientIdUnusable,
@@ -145,5 +147,10 @@ def _check_algorithms(allowed: frozenset[str], secret: str | None) -> None:
     # "none" is in neither set: no list can allow it.
     if not allowed or not allowed <= ASYMMETRIC_ALGORITHMS | SYMMETRIC_ALGORITHMS:
         raise AlgorithmsUnusable()
-    if allowed & SYMMETRIC_ALGORITHMS and len((secret or "").encode()) < MIN_SYMMETRIC_SECRET_BYTES:
-        raise AlgorithmsUnusable("HS256 needs a secret of at least 32 bytes")
+    if allowed & SYMMETRIC_ALGORITHMS:
+        if len((secret or "").encode()) < MIN_SYMMETRIC_SECRET_BYTES:
+            raise AlgorithmsUnusable("HS256 needs a secret of at least 32 bytes")
+        try:
+            OctKey.import_key(secret or "")
+        except ValueError:
+            raise AlgorithmsUnusable("the secret is a public key") from None

@@ -9,6 +9,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -18,7 +19,7 @@ from lvportal.protocols.contract import Answer, PendingSignIn
 from lvportal.protocols.http import Reply
 from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
 from lvportal.protocols.oidc.discovery import ProviderMetadata
-from lvportal.protocols.oidc.id_token import IdTokenClaims, judge_claims, open_id_token
+from lvportal.protocols.oidc.id_token import judge_claims, open_id_token
 from lvportal.protocols.oidc.keys import judge_key_set
 from lvportal.protocols.oidc.relying_party import OidcSignIn
 
@@ -72,7 +73,7 @@ class Provider:
     # --- what each side has configured -----------------------------------
 
     def configuration(self, **changes):
-        values = {
+        values: dict[str, Any] = {
             "issuer": ISSUER,
             "client_id": CLIENT_ID,
             "client_secret": SECRET,
@@ -81,7 +82,7 @@ class Provider:
         return RelyingPartyConfiguration(**(values | changes))
 
     def metadata(self, **changes):
-        values = {
+        values: dict[str, Any] = {
             "issuer": ISSUER,
             "authorization_endpoint": f"{ISSUER}/authorize",
             "token_endpoint": f"{ISSUER}/token",
@@ -104,7 +105,7 @@ class Provider:
     # --- what the provider says -------------------------------------------
 
     def claims(self, **changes):
-        values = {
+        values: dict[str, Any] = {
             "iss": ISSUER,
             "aud": CLIENT_ID,
             "sub": "subject-1",
@@ -143,13 +144,13 @@ class Provider:
         return Reply(status=status, headers={"content-type": content_type}, body=body)
 
     def tokens(self, id_token=None, **changes):
-        values = {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 300}
+        values: dict[str, Any] = {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 300}
         return _with(values | {"id_token": id_token or self.sign()}, changes)
 
     # --- what the relying party holds --------------------------------------
 
     def pending(self, **changes):
-        values = {
+        values: dict[str, Any] = {
             "state": STATE,
             "nonce": NONCE,
             "code_verifier": VERIFIER,
@@ -161,7 +162,9 @@ class Provider:
     def open(self, token, keys=None, **configuration):
         return open_id_token(token, keys or self.keys(), self.configuration(**configuration))
 
-    def judge(self, claims, *, now=NOW, started_at=AT - 5, nonce=NONCE, alg="RS256", key="RSA", **configuration):
+    def judge(
+        self, claims, *, now=NOW, started_at=AT - 5, nonce=NONCE, alg="RS256", key="RSA", **configuration
+    ):
         """Sign, open and judge claims, as one sign-in does."""
         configured = self.configuration(**configuration)
         opened = open_id_token(self.sign(claims, alg=alg, key=key), self.keys(key), configured)
@@ -174,13 +177,15 @@ class Provider:
             now=now,
         )
 
-    def genuine(self, **changes) -> IdTokenClaims:
+    def genuine(self, **changes):
         return self.judge(self.claims(**changes))
 
     def later(self, seconds):
         return NOW + timedelta(seconds=seconds)
 
-    def sign_in(self, *, metadata=None, keys=None, newer_keys=None, tokens=None, userinfo=None, **configuration):
+    def sign_in(
+        self, *, metadata=None, keys=None, newer_keys=None, tokens=None, userinfo=None, **configuration
+    ):
         """A whole sign-in over a fake network; ``tokens`` and ``userinfo`` are replies."""
         documents = Documents(metadata or self.metadata(), keys or self.keys(), newer_keys)
         network = Network(tokens or self.reply(self.tokens()), userinfo)
@@ -192,7 +197,12 @@ class Provider:
             )
 
         def depart(**changes):
-            values = {"redirect_uri": REDIRECT_URI, "revision_id": 7, "return_to": "/home", "now": NOW}
+            values: dict[str, Any] = {
+                "redirect_uri": REDIRECT_URI,
+                "revision_id": 7,
+                "return_to": "/home",
+                "now": NOW,
+            }
             return protocol.depart(**(values | changes))
 
         return SimpleNamespace(arrive=arrive, depart=depart, documents=documents, network=network)

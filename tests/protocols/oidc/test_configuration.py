@@ -1,4 +1,5 @@
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lvportal.protocols.oidc import errors
 from lvportal.protocols.oidc.configuration import (
@@ -119,6 +120,13 @@ def test_a_malformed_scope_or_acr_value_is_refused(acme, scope):
         acme.configuration(scopes=("openid", scope))
     with pytest.raises(errors.ScopesUnusable):
         acme.configuration(required_acr_values=(scope,))
+
+
+def test_a_public_key_in_the_secrets_place_is_no_secret_for_hs256(acme, signing_keys):
+    public_key = signing_keys["Ed25519"].public_key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+    with pytest.raises(errors.AlgorithmsUnusable):
+        acme.configuration(allowed_algorithms=HS256, client_secret=public_key.decode())
 
 
 def test_hs256_is_accepted_with_a_secret_as_long_as_its_hash(acme):

@@ -1,13 +1,19 @@
+import contextlib
+import hashlib
+import hmac
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joserfc.errors import JoseError
 
 from lvportal.errors import SignInRefused
 from lvportal.protocols.oidc import errors
-from lvportal.protocols.oidc.configuration import ASYMMETRIC_ALGORITHMS
-from lvportal.protocols.oidc.id_token import OpenedIdToken, judge_claims, name_claims
+from lvportal.protocols.oidc.configuration import ASYMMETRIC_ALGORITHMS, RelyingPartyConfiguration
+from lvportal.protocols.oidc.id_token import OpenedIdToken, judge_claims, name_claims, open_id_token
+from lvportal.protocols.oidc.keys import KeySet
 
 from .conftest import ABSENT, ACCESS_TOKEN, AT, CLIENT_ID, ISSUER, NONCE, encode
 
@@ -77,6 +83,17 @@ def test_without_a_kid_several_keys_of_one_kind_are_tried(acme):
         acme.open(token, acme.keys("P-256"))
 
 
+@pytest.mark.parametrize("error", [JoseError(), ValueError("the library could not cope")])
+def test_a_key_that_the_library_cannot_use_is_passed_over(acme, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("lvportal.protocols.oidc.id_token.validate_compact", fail)
+
+    with pytest.raises(errors.SignatureWrong):
+        acme.open(acme.sign())
+
+
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "HS384", "RS1", "", "Ed448"])
 def test_an_algorithm_that_is_not_allowed_is_refused(acme, alg):
     token = acme.sign_bytes(json.dumps({"alg": alg}).encode(), json.dumps(acme.claims()).encode())
@@ -85,7 +102,7 @@ def test_an_algorithm_that_is_not_allowed_is_refused(acme, alg):
         acme.open(token)
 
     assert caught.value.facts["got"] == alg
-    assert "RS256" in caught.value.facts["expected"]
+    assert "RS256" in str(caught.value.facts["expected"])
 
 
 def test_an_unsigned_token_is_refused_without_a_signature_too(acme):
@@ -121,9 +138,6 @@ def test_hs256_with_another_secret_is_refused(acme):
 
 def test_the_public_key_is_never_taken_for_a_secret(acme, signing_keys):
     """The oldest trick: HS256 with the published key as its secret (RFC 8725, section 2.1)."""
-    import hashlib
-    import hmac
-
     head = encode(b'{"alg":"HS256","kid":"rsa-1"}') + b"." + encode(json.dumps(acme.claims()).encode())
     mac = hmac.new(signing_keys["RSA"].as_pem(private=False), head, hashlib.sha256).digest()
     token = (head + b"." + encode(mac)).decode()
@@ -215,7 +229,7 @@ def test_a_genuine_signature_over_nonsense_is_refused(acme, payload):
 
 
 def test_a_large_token_is_opened_and_an_endless_one_refused(acme):
-    large = acme.sign(acme.claims(groups=["group-%05d" % number for number in range(5000)]))
+    large = acme.sign(acme.claims(groups=[f"group-{number:05}" for number in range(5000)]))
 
     assert 80_000 < len(large) < 128 * 1024
     assert acme.open(large)
@@ -251,10 +265,6 @@ def test_an_encrypted_token_is_named_as_such(acme):
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.lists(st.binary(max_size=40), min_size=3, max_size=3))
 def test_no_text_makes_the_reader_raise_anything_but_a_refusal(token):
-    from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
-    from lvportal.protocols.oidc.id_token import open_id_token
-    from lvportal.protocols.oidc.keys import KeySet
-
     text = token if isinstance(token, str) else b".".join(map(encode, token)).decode()
     configuration = RelyingPartyConfiguration(issuer=ISSUER, client_id=CLIENT_ID, client_secret="x")
 
@@ -277,7 +287,6 @@ def test_neither_representation_shows_a_claim(acme):
 
     assert "ada@acme.example" not in repr(opened)
     assert "ada@acme.example" not in repr(acme.genuine())
-    assert "email" in opened.claim_names
 
 
 @pytest.mark.parametrize(
@@ -445,10 +454,7 @@ def test_a_token_is_judged_at_the_time_it_comes(acme):
 
 @pytest.mark.parametrize(
     ("alg", "key", "hash_name"),
-    [
-        (alg, key, "sha512" if key == "Ed25519" else "sha" + alg[-3:])
-        for alg, key in ALGORITHMS
-    ],
+    [(alg, key, "sha512" if key == "Ed25519" else "sha" + alg[-3:]) for alg, key in ALGORITHMS],
 )
 def test_the_access_tokens_hash_is_checked_for_every_algorithm(acme, alg, key, hash_name):
     right = acme.claims(at_hash=acme.at_hash(hash_name))
@@ -479,9 +485,7 @@ def test_an_algorithm_without_a_known_hash_fails_closed(acme):
         )
 
 
-@pytest.mark.parametrize(
-    "events", [{"http://schemas.openid.net/event/backchannel-logout": {}}]
-)
+@pytest.mark.parametrize("events", [{"http://schemas.openid.net/event/backchannel-logout": {}}])
 def test_a_logout_token_without_a_type_is_never_an_id_token(acme, events):
     with pytest.raises(errors.TokenTypeWrong):
         acme.judge(acme.claims(events=events))
@@ -525,15 +529,24 @@ def test_a_context_that_was_asked_is_enforced(acme, context, got):
 
 
 def test_names_of_claims_are_sorted_cut_and_counted():
-    names = name_claims({"b": 1, "a": 2, "x" * 500: 3} | {f"claim-{number}": 0 for number in range(200)})
+    names = name_claims(
+        {"b": 1, "a": 2, "a\u202e!": 3, "x" * 500: 3} | {f"claim-{number}": 0 for number in range(200)}
+    )
 
-    assert names[:2] == ("a", "b")
+    assert names[:3] == ("a", "a!", "b")
     assert len(names) == 100
     assert max(map(len, names)) <= 100
 
 
-odd = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-odd = odd | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=2) | st.dictionaries(st.text(), st.none())
+odd: st.SearchStrategy[object] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+    st.lists(st.text(max_size=3), max_size=2),
+    st.dictionaries(st.text(), st.none()),
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -548,17 +561,13 @@ odd = odd | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=2) | st
     )
 )  # fmt: skip
 def test_no_claims_make_the_judge_raise_anything_but_a_refusal(changes):
-    from datetime import UTC, datetime
-
-    from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
-
     claims = {
         "iss": ISSUER, "aud": CLIENT_ID, "sub": "s", "nonce": NONCE, "iat": AT, "exp": AT + 9,
     }  # fmt: skip
     configuration = RelyingPartyConfiguration(
         issuer=ISSUER, client_id=CLIENT_ID, client_secret="x", max_age_seconds=5, required_acr_values=("a",)
     )
-    try:
+    with contextlib.suppress(SignInRefused):
         judge_claims(
             OpenedIdToken("RS256", claims | changes),
             configuration,
@@ -567,5 +576,3 @@ def test_no_claims_make_the_judge_raise_anything_but_a_refusal(changes):
             started_at=AT,
             now=datetime.fromtimestamp(AT, UTC),
         )
-    except SignInRefused:
-        pass

@@ -174,7 +174,13 @@ def test_a_set_may_be_empty_but_not_endless():
         judge_key_set(json.dumps({"keys": [7] * 101}).encode())
 
 
-odd = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.lists(st.text(max_size=4), max_size=2)
+odd = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.lists(st.text(max_size=4), max_size=2)
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -102,7 +102,9 @@ def test_an_answer_of_type_json_is_read(acme, content_type):
     assert judge(acme, acme.tokens(), content_type=content_type)
 
 
-@pytest.mark.parametrize("content_type", ["", "text/html", "text/html; a=application/json", "application/jwt"])
+@pytest.mark.parametrize(
+    "content_type", ["", "text/html", "text/html; a=application/json", "application/jwt"]
+)
 def test_an_answer_of_another_type_is_refused(acme, content_type):
     with pytest.raises(errors.TokenAnswerMalformed):
         judge(acme, acme.tokens(), content_type=content_type)

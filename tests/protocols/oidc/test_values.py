@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from types import UnionType
 
 import pytest
 from hypothesis import given, settings
@@ -119,13 +121,13 @@ def test_no_bytes_make_the_reader_raise_anything_but_a_refusal(data):
 @QUICK
 @given(st.dictionaries(st.sampled_from(["a", "b"]), json_values))
 def test_typed_readers_give_their_type_or_a_refusal(document):
-    expected = {
-        values.read_string: str,
-        values.read_strings: tuple,
-        values.read_number: int | float,
-        values.read_boolean: bool,
-    }
-    for reader, kind in expected.items():
+    readers: list[tuple[Callable[..., object], type | UnionType]] = [
+        (values.read_string, str),
+        (values.read_strings, tuple),
+        (values.read_number, int | float),
+        (values.read_boolean, bool),
+    ]
+    for reader, kind in readers:
         try:
             value = reader(document, "a", what="a document")
         except SignInRefused:

@@ -1,0 +1,166 @@
+"""One connection's sign-in by OpenID Connect, as a straight line.
+
+``depart`` sends the browser out; ``arrive`` takes the provider's answer and
+ends with a person or a refusal that names its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from lvportal.errors import SignInRefused
+from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn
+from lvportal.protocols.oidc import authorization, identity, token_endpoint, userinfo
+from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
+from lvportal.protocols.oidc.errors import KeyMissing, SignatureWrong
+from lvportal.protocols.oidc.id_token import (
+    IdTokenClaims,
+    OpenedIdToken,
+    judge_claims,
+    name_claims,
+    open_id_token,
+)
+from lvportal.protocols.oidc.keys import KeySet
+from lvportal.protocols.oidc.token_endpoint import TokenAnswer
+from lvportal.protocols.oidc.values import JsonObject
+
+if TYPE_CHECKING:
+    from lvportal.protocols.oidc.discovery import ProviderMetadata
+
+
+class Documents(Protocol):
+    """What keeps providers' documents; ``documents.ProviderDocuments`` is the real one."""
+
+    def metadata(self, issuer: str) -> ProviderMetadata: ...
+
+    def keys(self, issuer: str) -> KeySet: ...
+
+    def keys_again(self, issuer: str) -> KeySet | None: ...
+
+
+class Network(token_endpoint.Poster, userinfo.Getter, Protocol):
+    """What talks to providers; ``protocols.http.Fetcher`` is the real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSignIn:
+    """A connection's ``SignInProtocol``; keeps nothing between calls, safe in any thread."""
+
+    configuration: RelyingPartyConfiguration
+    documents: Documents = field(repr=False)
+    network: Network = field(repr=False)
+
+    def depart(
+        self,
+        *,
+        redirect_uri: str,
+        revision_id: int,
+        return_to: str,
+        now: datetime,
+        login_hint: str | None = None,
+    ) -> Departure:
+        """Prepare the authorization request. Raises SignInRefused."""
+        with self._naming_provider():
+            metadata = self.documents.metadata(self.configuration.issuer)
+            attempt = authorization.new_attempt()
+            url = authorization.prepare_authorization_url(
+                metadata, self.configuration, attempt, redirect_uri=redirect_uri, login_hint=login_hint
+            )
+            pending = PendingSignIn(
+                state=attempt.state,
+                nonce=attempt.nonce,
+                code_verifier=attempt.code_verifier,
+                revision_id=revision_id,
+                started_at=int(now.timestamp()),
+                return_to=return_to,
+            )
+            return Departure(url, pending)
+
+    def arrive(
+        self,
+        answer: Answer,
+        pending: PendingSignIn,
+        *,
+        redirect_uri: str,
+        now: datetime,
+    ) -> ExternalIdentity:
+        """Judge the answer, exchange its code, verify, and say who the person is.
+
+        Raises SignInRefused; once verified claims have arrived it carries their names.
+        """
+        with self._naming_provider():
+            metadata = self.documents.metadata(self.configuration.issuer)
+            code = authorization.judge_answer(answer, pending, metadata, self.configuration, now)
+            tokens = self._exchange(code, pending, metadata, redirect_uri)
+            opened = self._open(tokens)
+            with _naming_claims(opened.unjudged_claims):
+                id_token = judge_claims(
+                    opened,
+                    self.configuration,
+                    nonce=pending.nonce,
+                    access_token=tokens.access_token,
+                    started_at=pending.started_at,
+                    now=now,
+                )
+                claims = self._complete(id_token, tokens, metadata)
+            with _naming_claims(claims):
+                return identity.judge_identity(
+                    id_token, claims, self.configuration, raw_id_token=tokens.id_token
+                )
+
+    def _exchange(
+        self, code: str, pending: PendingSignIn, metadata: ProviderMetadata, redirect_uri: str
+    ) -> TokenAnswer:
+        request = token_endpoint.prepare_token_exchange(
+            metadata,
+            self.configuration,
+            code=code,
+            code_verifier=pending.code_verifier,
+            redirect_uri=redirect_uri,
+        )
+        reply = token_endpoint.send_token_request(request, self.network, issuer=self.configuration.issuer)
+        return token_endpoint.judge_token_answer(reply, request)
+
+    def _open(self, tokens: TokenAnswer) -> OpenedIdToken:
+        issuer = self.configuration.issuer
+        try:
+            return open_id_token(tokens.id_token, self.documents.keys(issuer), self.configuration)
+        except (KeyMissing, SignatureWrong):
+            # The provider may have changed its keys since we read them, under
+            # the old name too. Once: what arrives now is what it signs with.
+            newer_keys = self.documents.keys_again(issuer)
+            if newer_keys is None:
+                raise
+            return open_id_token(tokens.id_token, newer_keys, self.configuration)
+
+    def _complete(
+        self, id_token: IdTokenClaims, tokens: TokenAnswer, metadata: ProviderMetadata
+    ) -> JsonObject:
+        endpoint = metadata.userinfo_endpoint
+        if endpoint is None or not userinfo.is_needed(id_token, self.configuration):
+            return id_token.claims
+        reply = userinfo.send_userinfo_request(
+            endpoint, tokens.access_token, self.network, issuer=self.configuration.issuer
+        )
+        return identity.merge_claims(id_token, userinfo.judge_userinfo(reply, id_token, self.configuration))
+
+    @contextmanager
+    def _naming_provider(self) -> Iterator[None]:
+        try:
+            yield
+        except SignInRefused as refusal:
+            refusal.facts.setdefault("provider", self.configuration.provider_label)
+            raise
+
+
+@contextmanager
+def _naming_claims(claims: JsonObject) -> Iterator[None]:
+    try:
+        yield
+    except SignInRefused as refusal:
+        refusal.claim_names = refusal.claim_names or name_claims(claims)
+        raise
