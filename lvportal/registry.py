@@ -58,11 +58,6 @@ class ConnectionClient:
         """The provider's name as people read it."""
         return self._sign_in.configuration.provider_label
 
-    @property
-    def response_mode(self) -> str:
-        """How the provider's answer comes back: ``query`` or ``form_post``."""
-        return str(self._sign_in.configuration.response_mode)
-
 
 class ConnectionRegistry(OAuth):  # type: ignore[misc]  # Authlib ships no types
     """Authlib's registry, bounded, and filled from the database."""

@@ -33,6 +33,8 @@ class Departure:
 
     url: str = field(repr=False)
     pending: PendingSignIn
+    # The answer will be a cross-site POST: what remembers the start must come along with one.
+    is_answered_by_post: bool = False
 
 
 @dataclass(frozen=True, slots=True)

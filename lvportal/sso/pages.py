@@ -58,7 +58,7 @@ def _start(client_code: str, moment: datetime) -> Response:
         departure.pending,
         audience=audience(),
         client_code=client_code,
-        answers_by_form_post="response_mode=form_post" in departure.url,
+        answers_by_form_post=departure.is_answered_by_post,
     )
     return response
 

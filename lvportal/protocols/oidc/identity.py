@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from lvportal.protocols.oidc.id_token import IdTokenClaims, name_claims
 from lvportal.protocols.oidc.values import JsonObject, cut, has_hidden_characters, is_true
 
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
+
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 HARMLESS_CLAIMS = ("acr", "amr", "auth_time", "email_verified", "hd", "iss")
 """Claims whose values may be shown to administrators: they tell how, not who."""
@@ -104,7 +107,13 @@ def _judge_verification(email: str, claims: JsonObject, configuration: RelyingPa
 
 
 def _are_same_email(one: object, other: object) -> bool:
-    return isinstance(one, str) and isinstance(other, str) and one.casefold() == other.casefold()
+    # ASCII alone is folded: casefold() makes the Kelvin sign a "k", and with it
+    # one person's confirmed address another's.
+    return isinstance(one, str) and isinstance(other, str) and _fold(one) == _fold(other)
+
+
+def _fold(text: str) -> str:
+    return text.translate(_ASCII_LOWER)
 
 
 def _as_text(value: object) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from lvportal.errors import SignInRefused
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn
 from lvportal.protocols.oidc import authorization, identity, token_endpoint, userinfo
-from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
+from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration, ResponseMode
 from lvportal.protocols.oidc.errors import KeyMissing, SignatureWrong
 from lvportal.protocols.oidc.id_token import (
     IdTokenClaims,
@@ -78,7 +78,8 @@ class OidcSignIn:
                 started_at=int(now.timestamp()),
                 return_to=return_to,
             )
-            return Departure(url, pending)
+            by_post = self.configuration.response_mode is ResponseMode.FORM_POST
+            return Departure(url, pending, is_answered_by_post=by_post)
 
     def arrive(
         self,
