@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
@@ -16,6 +15,7 @@ from jsonschema.validators import extend
 
 from lvportal.services.configuration.json_lines import Lines, read_json
 from lvportal.services.configuration.problems import Fault, FileRefused, Path, Problem, describe
+from lvportal.services.configuration.quick_check import compile_check, end_at_the_end
 from lvportal.services.configuration.wanted import (
     PasswordHash,
     PlainPassword,
@@ -61,12 +61,13 @@ def refuse(faults: list[Fault], text: str) -> None:
 
 def _judge_by_schema(document: Any, schema: Mapping[str, Any]) -> list[Fault]:
     inlined = inline(schema, schema.get("$defs", {}))
-    faults = [_fault(error) for error in _VALIDATOR(inlined).iter_errors(document)]
-    return list(dict.fromkeys(faults))
+    if compile_check(inlined)(document):
+        return []
+    return list(dict.fromkeys(_fault(error) for error in _VALIDATOR(inlined).iter_errors(document)))
 
 
 def inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return the schema with every reference replaced: half the time for 50,000 agents (measured)."""
+    """Return the schema with every reference replaced."""
     if isinstance(schema, Mapping):
         if "$ref" in schema:
             return inline(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
@@ -74,10 +75,7 @@ def inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
     return [inline(part, definitions) for part in schema] if isinstance(schema, list) else schema
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # Python's "$" also matches before a newline at the end; a schema's does not.
-    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern))
+_compiled = cache(end_at_the_end)
 
 
 def _check_pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:

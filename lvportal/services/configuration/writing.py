@@ -10,11 +10,21 @@ from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from lvportal.key_ring import KeyRing
-from lvportal.models import Account, AuditEvent, EmailDomain, PersonSession, Tenant
+from lvportal.models import (
+    Account,
+    AuditEvent,
+    Connection,
+    EmailDomain,
+    Feature,
+    PersonSession,
+    Revision,
+    Tenant,
+)
 from lvportal.services import billing, connections
 from lvportal.services.audit import COMMAND_LINE
 from lvportal.services.configuration.planning import ClientPlan, ConnectionChange, PersonChange, Plan
 from lvportal.services.configuration.stored import chunks
+from lvportal.services.connections import ConnectionValues
 
 PROOF = "operator"
 ROWS_AT_ONCE = 2000
@@ -26,7 +36,9 @@ def write(session: Session, plan: Plan, *, key_ring: KeyRing, now: datetime) -> 
     tenants = writer.clients(plan.clients)
     for client in plan.clients:
         tenant = tenants[client.wanted.code]
-        for feature in client.features:
+        if client.tenant is None:
+            writer.first_features(tenant, client)
+        for feature in client.features if client.tenant is not None else ():
             billing.set_feature(
                 session,
                 tenant,
@@ -38,7 +50,9 @@ def write(session: Session, plan: Plan, *, key_ring: KeyRing, now: datetime) -> 
             )
         writer.domains(tenant, client.domains)
         writer.people(tenant, client.people)
-        if client.connection is not None:
+        if client.connection is not None and client.tenant is None:
+            writer.first_connection(tenant, client.connection)
+        elif client.connection is not None:
             writer.connection(tenant, client.connection)
     writer.flush()
 
@@ -54,6 +68,8 @@ class _Writer:
         self._changed_accounts: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
         self._new_passwords: list[int] = []
         self._new_domains: list[dict[str, Any]] = []
+        self._new_features: list[dict[str, Any]] = []
+        self._new_connections: list[tuple[Tenant, ConnectionChange]] = []
         self._events: list[dict[str, Any]] = []
 
     def clients(self, plans: list[ClientPlan]) -> dict[str, Tenant]:
@@ -117,6 +133,26 @@ class _Writer:
             action = "account.created" if change.account_id is None else "account.changed"
             self._event(tenant, action, person.title, _told(change.before), after)
 
+    def first_features(self, tenant: Tenant, plan: ClientPlan) -> None:
+        """Collect the features of a new client, as ``billing.set_feature`` would write them."""
+        for feature in plan.features:
+            self._new_features.append(
+                {
+                    "tenant_id": tenant.id,
+                    "name": feature.name,
+                    "enabled": feature.enabled,
+                    "changed_at": self._now,
+                    "changed_by": COMMAND_LINE.name,
+                    "ticket": feature.ticket,
+                }
+            )
+            after = {"enabled": feature.enabled, "ticket": feature.ticket}
+            self._event(tenant, "billing.feature", feature.name, {"enabled": False}, after)
+
+    def first_connection(self, tenant: Tenant, change: ConnectionChange) -> None:
+        """Collect the connection of a new client."""
+        self._new_connections.append((tenant, change))
+
     def connection(self, tenant: Tenant, change: ConnectionChange) -> None:
         by, now, session = COMMAND_LINE, self._now, self._session
         if change.values is not None:
@@ -138,6 +174,10 @@ class _Writer:
         session.flush()
         for rows in chunks(self._new_domains, ROWS_AT_ONCE):
             session.execute(insert(EmailDomain), rows)
+        for rows in chunks(self._new_features, ROWS_AT_ONCE):
+            session.execute(insert(Feature), rows)
+        for part in chunks(self._new_connections):
+            self._write_first_connections(part)
         for rows in chunks(self._new_accounts, ROWS_AT_ONCE):
             session.execute(insert(Account), rows)
         table = cast(Table, Account.__table__)
@@ -162,6 +202,80 @@ class _Writer:
             )
         for rows in chunks(self._events, ROWS_AT_ONCE):
             session.execute(insert(AuditEvent), rows)
+
+    def _write_first_connections(self, part: list[tuple[Tenant, ConnectionChange]]) -> None:
+        """Write what ``connections.save``, ``put_live`` and ``set_enabled`` would, for many new clients.
+
+        One by one takes 7 ms a client (measured), most of it looking for what cannot be there yet.
+        """
+        session, now = self._session, self._now
+        ids = [tenant.id for tenant, _ in part]
+        session.execute(
+            insert(Connection), [{"tenant_id": id_, "enabled": False, "created_at": now} for id_ in ids]
+        )
+        found = session.execute(
+            select(Connection.tenant_id, Connection.id).where(Connection.tenant_id.in_(ids))
+        )
+        connection_ids = dict(found.tuples().all())
+        session.execute(
+            insert(Revision),
+            [
+                self._first_revision(connection_ids[tenant.id], change.values)
+                for tenant, change in part
+                if change.values is not None
+            ],
+        )
+        first = select(Revision.connection_id, Revision.id).where(
+            Revision.connection_id.in_(connection_ids.values())
+        )
+        revision_ids = dict(session.execute(first).tuples().all())
+        live = []
+        for tenant, change in part:
+            connection_id = connection_ids[tenant.id]
+            self._tell_of_first_connection(tenant, change)
+            if change.goes_live:
+                live.append(
+                    {
+                        "id": connection_id,
+                        "live_revision_id": revision_ids[connection_id],
+                        "live_since": now,
+                        "enabled": bool(change.enabled),
+                        "enabled_at": now if change.enabled else None,
+                    }
+                )
+        if live:
+            session.execute(update(Connection), live)
+
+    def _first_revision(self, connection_id: int, values: ConnectionValues) -> dict[str, Any]:
+        is_secret = values.secret is not None
+        return {
+            "connection_id": connection_id,
+            "number": 1,
+            "standard": "oidc",
+            "created_at": self._now,
+            "created_by": COMMAND_LINE.name,
+            "sealed_secret": self._key_ring.seal(
+                values.secret, purpose=connections.secret_purpose(connection_id)
+            )
+            if values.secret is not None
+            else None,
+            "secret_set_at": self._now if is_secret else None,
+            **{name: getattr(values, name) for name in connections.PLAIN_FIELDS},
+        }
+
+    def _tell_of_first_connection(self, tenant: Tenant, change: ConnectionChange) -> None:
+        values = change.values
+        if values is None:
+            return
+        after = {name: getattr(values, name) for name in connections.PLAIN_FIELDS}
+        if values.secret_expires_on is not None:
+            after["secret_expires_on"] = values.secret_expires_on.isoformat()
+        after["secret"] = "none" if values.secret is None else "set"
+        self._event(tenant, "connection.saved", "revision 1", {}, after)
+        if change.goes_live:
+            self._event(tenant, "connection.live", "revision 1", {"revision": None}, {"revision": 1})
+        if change.enabled:
+            self._event(tenant, "connection.enabled", "", {"enabled": False}, {"enabled": True})
 
     def _event(
         self, tenant: Tenant, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]
