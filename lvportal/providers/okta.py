@@ -73,7 +73,7 @@ NATIVE = Guide(
         _ISSUER,
     ),
     traps=(
-        "It starts without a secret. Client authentication > Client secret makes one, for the password grant.",
+        "It starts without a secret. Client authentication > Client secret makes one for the password grant.",
         "Okta's front-channel logout is not offered for Native Applications.",
     ),
 )

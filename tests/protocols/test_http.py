@@ -7,12 +7,14 @@ import gzip
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 
 import pytest
 import trustme
 
+from lvportal.protocols import http
 from lvportal.protocols.http import (
     AddressPolicy,
     AddressRefused,
@@ -185,6 +187,72 @@ def test_a_forked_child_opens_its_own_connection():
 
     assert status == 0
     assert server.connections == 2
+
+
+def test_connections_that_idle_too_long_are_closed_by_the_next_call_to_any_host():
+    with serving(answering(reply())) as quiet, serving(answering(reply())) as busy:
+        limits = Limits(kept_seconds=0.1)
+        fetcher = fetcher_for(quiet, busy, limits=limits)
+        fetcher.get(quiet.origin, issuer=ISSUER)
+        fetcher.get(busy.origin, issuer=ISSUER)
+        kept = {key[2]: pool for key, pool in fetcher._pools.items()}
+        assert len(kept[quiet.port]) == 1
+        time.sleep(0.15)
+
+        fetcher.get(busy.origin, issuer=ISSUER)
+
+        assert len(kept[quiet.port]) == 0
+        assert len(kept[busy.port]) == 1
+
+
+def test_no_more_connections_are_kept_than_allowed_and_close_ends_them():
+    gate = Gate()
+    with serving(gate) as server:
+        fetcher = fetcher_for(server, limits=Limits(kept_per_host=2))
+        threads, errors = in_background(lambda: fetcher.get(server.origin, issuer=ISSUER), 5)
+        for _ in threads:
+            gate.arrived.acquire()
+        gate.opened.set()
+        for thread in threads:
+            thread.join()
+        (pool,) = fetcher._pools.values()
+        assert len(pool) == 2
+
+        fetcher.close()
+
+        assert len(pool) == 0
+        assert fetcher.get(server.origin, issuer=ISSUER).status == 200
+    assert errors == []
+
+
+def test_what_is_remembered_of_urls_hosts_and_issuers_is_bounded(monkeypatch):
+    monkeypatch.setattr(http, "MAX_KNOWN_URLS", 8)
+    monkeypatch.setattr(http, "MAX_HOSTS", 1)
+    with serving(answering(reply())) as server, serving(answering(reply())) as other:
+        fetcher = fetcher_for(server, other)
+        for number in range(30):
+            origin = (server, other)[number % 2].origin
+            fetcher.get(f"{origin}/{number}", issuer=f"https://{number}.acme.example")
+
+    assert len(fetcher._targets) <= 8
+    assert len(fetcher._lanes) <= 9
+    assert len(fetcher._pools) <= 2
+
+
+def test_many_threads_share_one_fetcher():
+    with serving(answering(reply(b"x" * 5000))) as server:
+        fetcher = fetcher_for(server, limits=Limits(kept_seconds=0.02, calls_per_issuer=8, wait_seconds=5))
+
+        def calls():
+            for _ in range(30):
+                assert fetcher.get(server.origin, issuer=ISSUER).body == b"x" * 5000
+
+        threads, errors = in_background(calls, 8)
+        for thread in threads:
+            thread.join()
+
+    assert errors == []
+    assert len(server.requests) >= 240
 
 
 # --- Framing --------------------------------------------------------------------
@@ -746,6 +814,24 @@ def test_plain_http_behind_an_https_url_is_refused():
         )
 
     assert refused.value.code == "sign_in.tls"
+
+
+def test_a_server_that_hangs_up_at_the_greeting_is_refused_in_words():
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def hang_up():
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    threading.Thread(target=hang_up, daemon=True).start()
+    fetcher = Fetcher(AddressPolicy(frozenset({("127.0.0.1", port)})), limits=QUICK)
+
+    with listener, pytest.raises((ProviderUnreachable, TlsFailed)) as refused:
+        fetcher.post_form(f"https://127.0.0.1:{port}/", b"client_secret=s", issuer=ISSUER)
+
+    assert f"127.0.0.1:{port}" in refused.value.words(refused.value.administrator_step)
 
 
 # --- One issuer's share -----------------------------------------------------------------

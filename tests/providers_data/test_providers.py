@@ -135,7 +135,9 @@ def test_an_unknown_error_is_not_guessed_at(text):
 def test_the_connections_own_provider_explains_first():
     text = "access_denied: User is not assigned to the client application."
 
-    assert explain(text, KNOWN["okta"]).fix.startswith("Assign the app")
+    error = explain(text, KNOWN["okta"])
+    assert error is not None
+    assert error.fix.startswith("Assign the app")
     assert explain("access_denied", KNOWN["okta"]) is not None
 
 
