@@ -283,7 +283,7 @@ def upgrade() -> None:
         sa.Column("provider_label", sa.String(length=60), nullable=False),
         sa.Column("issuer", sa.String(length=500), nullable=True),
         sa.Column("subject", sa.String(length=255), nullable=True),
-        sa.Column("provider_session", sa.String(length=255), nullable=True),
+        sa.Column("provider_session", sa.String(length=1000), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
