@@ -79,7 +79,7 @@ class SignInRefused(PortalError):
     status = 403
     user_message = "You could not be signed in."
     next_step = "Try again. If it happens again, give your administrator the reference."
-    step: ClassVar[int] = 2  # 1-6, a position in STEPS
+    step: int = 2  # 1-6, a position in STEPS
 
     def __init__(
         self,

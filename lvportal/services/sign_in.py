@@ -114,6 +114,7 @@ def begin(session: Session, protocols: Protocols, start: Start, *, now: datetime
             login_hint=start.login_hint,
         )
     except SignInRefused as refused:
+        refused.step = 1  # a document that cannot be had is a later step's cause, but nobody went out
         raise _named(refused, connection)
 
 
