@@ -1,0 +1,23 @@
+"""``/`` of the agent host: the console's home, the page that is opened most."""
+
+from __future__ import annotations
+
+from flask import render_template
+
+from lvportal.extensions import db
+from lvportal.services import overview
+from lvportal.web.hosts import HostBlueprint
+from lvportal.web.session import current_session
+
+
+def add_to(bp: HostBlueprint) -> None:
+    """Add the routes."""
+    bp.add_url_rule("/", "home", show)
+
+
+def show() -> str:
+    """Show the agent's own facts and the way out."""
+    # Resolved once: every use of the proxy in the template would look it up again.
+    person = current_session._get_current_object()  # type: ignore[attr-defined]
+    card = overview.agent_card(db.session(), person.account_id)
+    return render_template("agent/home.html", person=person, card=card)

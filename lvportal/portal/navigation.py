@@ -1,0 +1,58 @@
+"""The portal's main navigation: what the person's role may open, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+
+from lvportal.web.access import Permission, may
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One link. ``section`` is what the paths of its pages begin with."""
+
+    label: str
+    path: str
+    section: str
+    permission: Permission | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether the page at hand belongs to this link."""
+        return request.path == self.path or (self.section != "/" and request.path.startswith(self.section))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Links under one heading; the first group has none."""
+
+    key: str
+    title: str
+    entries: tuple[Entry, ...]
+
+
+_ALL = (
+    Group("home", "", (Entry("Home", "/", "/"),)),
+    Group(
+        "configure",
+        "Configure",
+        (Entry("Client", "/configure/client/security", "/configure/client/", Permission.VIEW_SECURITY),),
+    ),
+    Group(
+        "care",
+        "Customer Care",
+        (Entry("Clients", "/care/clients", "/care/clients", Permission.VIEW_CARE),),
+    ),
+)
+
+
+def navigation() -> list[Group]:
+    """Return the groups that hold something for the signed-in person."""
+    shown = []
+    for group in _ALL:
+        entries = tuple(e for e in group.entries if e.permission is None or may(e.permission))
+        if entries:
+            shown.append(Group(group.key, group.title, entries))
+    return shown

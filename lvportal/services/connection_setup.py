@@ -1,0 +1,234 @@
+"""Setting a connection up: what an administrator types is judged, tried at the provider, then enabled.
+
+The steps between ``connections`` (which keeps revisions) and a provider that
+may be slow, wrong or hostile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lvportal.errors import ChangeRefused
+from lvportal.key_ring import KeyRing
+from lvportal.models import Revision, Tenant
+from lvportal.protocols.addresses import AddressPolicy
+from lvportal.protocols.http import Fetcher
+from lvportal.protocols.oidc.configuration import (
+    ClientAuthentication,
+    RelyingPartyConfiguration,
+    ResponseMode,
+)
+from lvportal.protocols.oidc.documents import ProviderDocuments
+from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, examine
+from lvportal.services import audit, connections
+from lvportal.services.billing import is_on
+from lvportal.services.connections import PLAIN_FIELDS, ConnectionValues, FeatureOff, RevisionUnknown
+from lvportal.services.transactions import writing
+
+
+class SecretForAnotherIssuer(ChangeRefused):
+    code = "connection.secret_for_another_issuer"
+    user_message = "The Issuer URL has changed, and the stored secret was given for the old one."
+    next_step = "Paste the secret of the new provider."
+    field = "secret"
+
+
+class ProviderNotReady(ChangeRefused):
+    """The provider's report has dangers: with this revision, sign-ins would be refused."""
+
+    code = "connection.provider_not_ready"
+    user_message = "Nothing was changed: with these settings every sign-in would be refused."
+    next_step = "Correct what the report below shows in red, then try again."
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(", ".join(check.name for check in dangers(report)))
+        self.report = report
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """What a report needs besides the values: ways to the provider, and our keys."""
+
+    key_ring: KeyRing
+    fetcher: Fetcher
+    documents: ProviderDocuments
+    policy: AddressPolicy
+    redirect_uri: str
+
+
+def dangers(report: Report) -> tuple[Check, ...]:
+    """Return the checks for which sign-ins would be refused."""
+    return tuple(check for check in report.checks if check.outcome is Outcome.DANGER)
+
+
+def values_of(revision: Revision) -> ConnectionValues:
+    """Return what a revision says, its secret left aside."""
+    return ConnectionValues(**{name: getattr(revision, name) for name in PLAIN_FIELDS})
+
+
+def judge_values(values: ConnectionValues, *, stored_secret: str | None = None) -> RelyingPartyConfiguration:
+    """Return the values as the protocol takes them. Raises ConfigurationRefused, which names the field."""
+    keeps = values.secret or (None if values.removes_secret else stored_secret)
+    method = ClientAuthentication(values.client_authentication)
+    configuration = RelyingPartyConfiguration(
+        issuer=values.issuer,
+        client_id=values.client_id,
+        client_secret=None if method is ClientAuthentication.NONE else keeps,
+        client_authentication=method,
+        scopes=tuple(values.scopes.split()),
+        response_mode=ResponseMode(values.response_mode),
+        email_claim=values.email_claim,
+        accepts_unverified_email=values.accepts_unverified_email,
+        accepts_email_verified_as_text=values.accepts_email_verified_as_text,
+        required_hosted_domain=values.required_hosted_domain,
+    )
+    if not values.allows_hs256:
+        return configuration
+    return replace(configuration, allowed_algorithms=frozenset({"HS256"}))
+
+
+def save_draft(
+    session: Session,
+    tenant: Tenant,
+    values: ConnectionValues,
+    *,
+    key_ring: KeyRing,
+    by: audit.Actor,
+    now: datetime,
+    based_on: int,
+) -> Revision:
+    """Write a new revision. Nothing that signs people in changes.
+
+    Raises ConfigurationRefused, SecretMissing, SecretForAnotherIssuer or
+    EditConflict.
+    """
+    connection = connections.of_tenant(session, tenant.id)
+    newest = connections.newest_revision(session, connection) if connection else None
+    stored = _stored_secret(key_ring, newest) if newest else None
+    needs_secret = values.client_authentication != ClientAuthentication.NONE
+    if needs_secret and not values.secret and not stored:
+        raise connections.SecretMissing()
+    judge_values(values, stored_secret=stored)
+    # A secret that nobody may read must not be sent to an address that somebody
+    # chose afterwards.
+    if needs_secret and not values.secret and newest and newest.issuer != values.issuer:
+        raise SecretForAnotherIssuer()
+    return connections.save(session, tenant, values, key_ring=key_ring, by=by, now=now, based_on=based_on)
+
+
+def examine_values(
+    session: Session, tenant_id: int, values: ConnectionValues, laboratory: Laboratory, *, now: datetime
+) -> Report:
+    """Ask the provider about values that are not saved yet. Never raises for a bad one.
+
+    The credentials are tried only as a whole, and a stored secret only at the
+    issuer it was given for.
+    """
+    connection = connections.of_tenant(session, tenant_id)
+    newest = connections.newest_revision(session, connection) if connection else None
+    stored = None
+    if newest is not None and newest.issuer == values.issuer:
+        stored = _stored_secret(laboratory.key_ring, newest)
+    session.rollback()  # The provider may be slow: no database connection waits for it.
+    return _examine(values, values.secret or stored, laboratory, now)
+
+
+def examine_revision(
+    session: Session, revision: Revision, laboratory: Laboratory, *, now: datetime
+) -> Report:
+    """Ask the provider about a saved revision."""
+    values, secret = values_of(revision), _stored_secret(laboratory.key_ring, revision)
+    session.rollback()
+    return _examine(values, secret, laboratory, now)
+
+
+def _examine(values: ConnectionValues, secret: str | None, laboratory: Laboratory, now: datetime) -> Report:
+    method = ClientAuthentication(values.client_authentication)
+    can_try = bool(values.client_id) and (method is ClientAuthentication.NONE or bool(secret))
+    client = (
+        ClientCredentials(
+            client_id=values.client_id,
+            client_secret=None if method is ClientAuthentication.NONE else secret,
+            client_authentication=method,
+            redirect_uri=laboratory.redirect_uri,
+        )
+        if can_try
+        else None
+    )
+    return examine(
+        values.issuer,
+        fetcher=laboratory.fetcher,
+        policy=laboratory.policy,
+        now=now,
+        documents=laboratory.documents,
+        client=client,
+    )
+
+
+def enable(
+    session: Session, tenant_id: int, laboratory: Laboratory, *, by: audit.Actor, now: datetime
+) -> Revision:
+    """Let the provider sign people in, after asking it once more; return the revision that does.
+
+    Raises FeatureOff, NothingToEnable or ProviderNotReady.
+    """
+    tenant = session.get_one(Tenant, tenant_id)
+    if not is_on(session, tenant_id):
+        raise FeatureOff(client=tenant.name)
+    connection = connections.of_tenant(session, tenant_id)
+    revision = None
+    if connection is not None:
+        revision = connection.live_revision or connections.newest_revision(session, connection)
+    if revision is None:
+        raise connections.NothingToEnable()
+    number = revision.number
+    _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
+    with writing(session):
+        tenant = session.get_one(Tenant, tenant_id)
+        # The revision that was examined, even if another was drafted meanwhile.
+        live = connections.put_live(session, tenant, number, by=by, now=now)
+        connections.set_enabled(session, tenant, enabled=True, by=by, now=now)
+        return live
+
+
+def put_live(
+    session: Session, tenant_id: int, number: int, laboratory: Laboratory, *, by: audit.Actor, now: datetime
+) -> Revision:
+    """Let another revision sign people in.
+
+    A newer one is examined first while people depend on it. An older one is
+    not: going back must work when the provider does not. Raises RevisionUnknown
+    or ProviderNotReady.
+    """
+    connection = connections.of_tenant(session, tenant_id)
+    live = connection.live_revision if connection else None
+    if connection is not None and connection.enabled and live is not None and number > live.number:
+        revision = session.scalars(
+            select(Revision).where(Revision.connection_id == connection.id, Revision.number == number)
+        ).one_or_none()
+        if revision is None:
+            raise RevisionUnknown(str(number))
+        _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
+    with writing(session):
+        return connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
+
+
+def disable(session: Session, tenant_id: int, *, by: audit.Actor, now: datetime) -> None:
+    """End sign-in by the provider; every setting stays. Raises NothingToEnable."""
+    with writing(session):
+        connections.set_enabled(session, session.get_one(Tenant, tenant_id), enabled=False, by=by, now=now)
+
+
+def _refuse_unless_ready(report: Report) -> None:
+    if dangers(report):
+        raise ProviderNotReady(report)
+
+
+def _stored_secret(key_ring: KeyRing, revision: Revision) -> str | None:
+    if not revision.sealed_secret:
+        return None
+    return key_ring.open(revision.sealed_secret, purpose=connections.secret_purpose(revision.connection_id))
