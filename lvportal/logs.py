@@ -1,7 +1,8 @@
 """Structured logs: one event name, then fields, one JSON object a line.
 
-Libraries of ours that would write a code, a token or a verifier at DEBUG are
-held at INFO whatever the setting says (protocol.md, line 27).
+Libraries of ours that would write a code, a token or a verifier are held at
+WARNING whatever the setting says (protocol.md, line 27): Werkzeug writes whole
+addresses at INFO, and SQLAlchemy every statement with its values.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def init(settings: Settings) -> None:
     own.setLevel(settings.log_level)
     own.propagate = settings.environment == "test"
     for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(settings.log_level)))
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
 
 
 def _redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
