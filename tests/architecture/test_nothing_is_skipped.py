@@ -14,6 +14,7 @@ WITHIN = "import pytest\n\ndef test_x():\n    pytest.skip('no browser')\n"
 MARKED = "import pytest\n\n@pytest.mark.skip(reason='no browser')\ndef test_x():\n    pass\n"
 WHOLE_MODULE = "import pytest\n\npytest.skip('no browser', allow_module_level=True)\n"
 EXPECTED = "import pytest\n\n@pytest.mark.xfail(strict=True)\ndef test_x():\n    assert False\n"
+PLUGINS = ("-p", "tests.conftest", "-p", "no:cacheprovider")
 PASSES = "def test_x():\n    pass\n"
 
 
@@ -21,7 +22,7 @@ def outcome(tmp_path: Path, source: str, *, ci: str) -> int:
     (tmp_path / "test_one.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    browser\n")
     done = subprocess.run(
-        [*(sys.executable, "-m", "pytest", "-p", "tests.conftest"), "-p", "no:cacheprovider", "-q", str(tmp_path)],
+        [*(sys.executable, "-m", "pytest", "-q", str(tmp_path)), *PLUGINS],
         cwd=tmp_path,
         env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)},
         capture_output=True,
