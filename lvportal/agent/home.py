@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from flask import render_template
 
-from lvportal.extensions import db
-from lvportal.services import overview
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.session import current_session
 
@@ -19,5 +17,4 @@ def show() -> str:
     """Show the agent's own facts and the way out."""
     # Resolved once: every use of the proxy in the template would look it up again.
     person = current_session._get_current_object()  # type: ignore[attr-defined]
-    card = overview.agent_card(db.session(), person.account_id)
-    return render_template("agent/home.html", person=person, card=card)
+    return render_template("agent/home.html", person=person)

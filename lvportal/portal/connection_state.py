@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.models import Connection, Feature, Revision
 from lvportal.protocols.oidc.documents import ProviderDocuments
+from lvportal.providers import KNOWN
 from lvportal.services import billing, connections
 from lvportal.services.sessions import LiveSession
 from lvportal.web.views import clock_time, day, today
@@ -66,6 +67,12 @@ class ConnectionState:
     expiry: SecretExpiry | None
     failing_since: datetime | None
     differing: tuple[str, ...]
+
+    @property
+    def provider_choice(self) -> str:
+        """The provider as lists name it."""
+        shown = self.live or self.newest
+        return KNOWN[shown.provider].choice if shown and shown.provider in KNOWN else "Another provider"
 
     @property
     def is_enabled(self) -> bool:

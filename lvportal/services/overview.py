@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from lvportal.errors import SignInRefused, tree
 from lvportal.models import Account, Connection, Feature, Revision, SignInRecord, Tenant
-from lvportal.models.base import table
 from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.services.folding import fold
 
@@ -68,27 +67,6 @@ def has_email_alone(session: Session, tenant_id: int, audience: str, email: str)
         )
     )
     return found == 1
-
-
-@dataclass(frozen=True, slots=True)
-class AgentCard:
-    """What the console home shows of an agent beyond the session."""
-
-    team: str
-    extension: str
-    home_agent: bool
-
-
-_ACCOUNTS = table(Account)
-_CARD = select(_ACCOUNTS.c.agent_team, _ACCOUNTS.c.extension, _ACCOUNTS.c.home_agent).where(
-    _ACCOUNTS.c.id == bindparam("account_id")
-)
-
-
-def agent_card(session: Session, account_id: int) -> AgentCard:
-    """Return an agent's team and extension. One read by key."""
-    team, extension, home_agent = session.connection().execute(_CARD, {"account_id": account_id}).one()
-    return AgentCard(team, extension, home_agent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, get_flashed_messages, request
+from flask import Flask, current_app, g, get_flashed_messages, request, session
+from flask_wtf.csrf import generate_csrf
+from itsdangerous import URLSafeTimedSerializer
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response
 
@@ -18,7 +20,6 @@ from lvportal.services import references
 from lvportal.settings import Settings
 from lvportal.web.access import ROLE_LABELS, Permission, may
 from lvportal.web.hosts import HOST_LABELS, audience
-from lvportal.web.session import current_session
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "static"
 
@@ -60,10 +61,10 @@ def init_app(app: Flask, settings: Settings) -> None:
         care_contact=settings.care_contact,
         theme_attribute=theme_attribute,
         flashes=get_flashed_messages,
-        current_session=current_session,
         may=may,
         Permission=Permission,
     )
+    app.context_processor(_whose_page)
     app.jinja_env.filters.update(
         moment=moment,
         short_moment=short_moment,
@@ -72,6 +73,33 @@ def init_app(app: Flask, settings: Settings) -> None:
         reference=lambda reference: references.show(reference or ""),
         role=lambda role: ROLE_LABELS.get(role, role),
     )
+
+
+def _whose_page() -> dict[str, Any]:
+    """Give a page the session itself: a proxy would be looked up at each of its fifty uses.
+
+    Only what the request has loaded already: an error's page must not ask the
+    database that has just failed.
+    """
+    # Flask-WTF brings its own csrf_token by a processor too; the later one wins.
+    return {"current_session": getattr(g.get("_login_user"), "live", None), "csrf_token": csrf_token}
+
+
+def csrf_token() -> str:
+    """Return this session's token for a form. Signed once per session, not once per page."""
+    raw = session.get("csrf_token")
+    return _signed(current_app.secret_key, raw) if isinstance(raw, str) else str(generate_csrf())
+
+
+@lru_cache(10_000)
+def _signed(key: str, raw: str) -> str:
+    # As Flask-WTF signs it, which checks it; its age is not limited (WTF_CSRF_TIME_LIMIT).
+    return str(_signer(key).dumps(raw))
+
+
+@lru_cache(2)
+def _signer(key: str) -> URLSafeTimedSerializer[str]:
+    return URLSafeTimedSerializer(key, salt="wtf-csrf-token")
 
 
 def _versions() -> Any:

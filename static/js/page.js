@@ -58,3 +58,8 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 openTarget();
+
+// The guide is long: on a phone it stays folded until it is asked for.
+if (matchMedia("(max-width: 40rem)").matches && !location.hash) {
+  for (const fold of document.querySelectorAll("details[data-fold-on-phone]")) fold.open = false;
+}

@@ -6,6 +6,7 @@ from flask import flash, redirect, render_template
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import RadioField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 
 from lvportal.web import views
 from lvportal.web.hosts import HostBlueprint
@@ -16,7 +17,11 @@ class ThemeForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
     theme = RadioField(
         "Theme",
-        choices=[("system", "As the system has it"), ("light", "Light"), ("dark", "Dark")],
+        choices=[
+            SelectChoice("system", "As the system has it"),
+            SelectChoice("light", "Light"),
+            SelectChoice("dark", "Dark"),
+        ],
     )
 
 

@@ -168,7 +168,7 @@ def _newest() -> Revision | None:
 
 def _secret_hint(newest: Revision | None) -> str:
     if newest is None or newest.secret_set_at is None:
-        return "Shown once by most providers. We never show it again."
+        return "We never show it again."
     return f"Set {day(newest.secret_set_at, current_session.client_time_zone)}. Leave empty to keep it."
 
 

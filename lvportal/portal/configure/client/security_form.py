@@ -14,6 +14,7 @@ from wtforms import (
     StringField,
     URLField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, NumberRange, Optional
 
 from lvportal.models import Revision
@@ -33,6 +34,10 @@ RESPONSE_MODES = {"query": "In the address (query)", "form_post": "By a form (fo
 _FIELD_OF = {"client_secret": "secret", "allowed_algorithms": "allows_hs256"}
 
 
+def _choices(words: dict[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in words.items()]
+
+
 def _known_provider(value: str) -> str:
     return value if value in KNOWN else "other"
 
@@ -41,8 +46,8 @@ class SecurityForm(PortalForm):
     """What an administrator pastes from the provider."""
 
     provider = HiddenField(filters=[lambda value: _known_provider(value or "")])
-    standard = SelectField("Authentication Standard", choices=[("oidc", "OIDC")], default="oidc")
-    application_type = SelectField(FIELD_LABELS["application_type"], choices=list(APPLICATION_TYPES.items()))
+    standard = SelectField("Authentication Standard", choices=[SelectChoice("oidc", "OIDC")], default="oidc")
+    application_type = SelectField(FIELD_LABELS["application_type"], choices=_choices(APPLICATION_TYPES))
     client_id = StringField(
         FIELD_LABELS["client_id"],
         filters=[trimmed],
@@ -79,7 +84,7 @@ class SecurityForm(PortalForm):
     )
     client_authentication = SelectField(
         FIELD_LABELS["client_authentication"],
-        choices=list(METHODS.items()),
+        choices=_choices(METHODS),
         default=ClientAuthentication.CLIENT_SECRET_BASIC.value,
     )
     scopes = StringField(
@@ -92,7 +97,7 @@ class SecurityForm(PortalForm):
         ],
     )
     response_mode = SelectField(
-        FIELD_LABELS["response_mode"], choices=list(RESPONSE_MODES.items()), default="query"
+        FIELD_LABELS["response_mode"], choices=_choices(RESPONSE_MODES), default="query"
     )
     matches_case = BooleanField(FIELD_LABELS["matches_case"])
     accepts_unverified_email = BooleanField(FIELD_LABELS["accepts_unverified_email"])

@@ -106,6 +106,7 @@ class SecurityView:
     traps: tuple[str, ...]
     steps: dict[str, Pill]
     opens_instructions: bool
+    choice_asked_for: bool
     opens_values: bool
     report: ReportView | None
     refused: ChangeRefused | None
@@ -156,6 +157,7 @@ def build(
         traps=guide.traps(choice),
         steps=_steps(state, people, has_problem=has_problem),
         opens_instructions=opens_instructions or newest is None,
+        choice_asked_for=opens_instructions,
         opens_values=newest is None or has_problem or report is not None,
         report=report_view,
         refused=refused,
@@ -189,7 +191,7 @@ def _report(report: Report, form: SecurityForm, now: datetime) -> ReportView:
             check,
             "" if check.outcome is Outcome.UNKNOWN else str(check.outcome),
             _ICONS[check.outcome],
-            check.expected or "",
+            mark_difference(check.expected or "", check.got or ""),
             mark_difference(check.got, check.expected or "") if check.got else "",
         )
         for check in report.checks
@@ -235,7 +237,16 @@ def _guards(
         if lacking
         else Guard("ok", "Every user and agent has an email of their own.", f"{path}#step-4", "Step 4")
     )
-    return (has_feature, has_connection, own_email, all_emails)
+    return (has_feature, has_connection, *_verified_emails(state, path), own_email, all_emails)
+
+
+def _verified_emails(state: ConnectionState, path: str) -> tuple[Guard, ...]:
+    saved = state.live or state.newest
+    known = KNOWN.get(saved.provider) if saved else None
+    if saved is None or known is None or known.marks_emails_verified or saved.accepts_unverified_email:
+        return ()
+    words = f"{known.label} does not mark emails as verified: sign-ins would be refused."
+    return (Guard("warn", words, f"{path}#step-3", "Step 3"),)
 
 
 def _revisions(state: ConnectionState) -> tuple[RevisionRow, ...]:
