@@ -132,11 +132,9 @@ def test_check_asks_for_the_upgrade_of_an_empty_database(empty):
 
 
 def test_every_constraint_has_a_name_that_postgresql_keeps_whole():
-    names = [
-        str(constraint.name)
-        for table in Base.metadata.tables.values()
-        for constraint in (*table.constraints, *table.indexes)
-    ]
+    tables = Base.metadata.tables.values()
+    names = [str(constraint.name) for table in tables for constraint in table.constraints]
+    names += [str(index.name) for table in tables for index in table.indexes]
 
     assert "None" not in names
     assert [name for name in names if len(name) > 63] == []

@@ -37,21 +37,29 @@ def read_json(data: bytes) -> tuple[Any, str]:
         line = data.count(b"\n", 0, wrong.start) + 1
         raise FileRefused([Problem(line, "", "is not UTF-8")]) from wrong
     try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return _load(text), text
     except json.JSONDecodeError as wrong:
         raise FileRefused([Problem(wrong.lineno, "", f"is not JSON: {wrong.msg}")]) from wrong
-    except _Repeated as wrong:
-        problems = [
-            Problem(line, "", f'"{name[:40]}" comes twice in one object')
-            for line, name in Lines(text).repeated
-        ]
-        raise FileRefused(problems) from wrong
     except RecursionError as wrong:
         raise FileRefused([Problem(1, "", "is nested too deeply")]) from wrong
     except ValueError as wrong:  # NaN, or a number of thousands of digits
         raise FileRefused([Problem(1, "", "has a number that JSON does not know")]) from wrong
+
+
+def _load(text: str) -> Any:
+    try:
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except _Repeated:
+        # The hook stopped in the middle: the rest must be JSON before it is walked.
+        json.loads(text, parse_constant=_refuse_constant)
+        raise FileRefused(
+            [
+                Problem(line, "", f'"{name[:40]}" comes twice in one object')
+                for line, name in Lines(text).repeated
+            ]
+        ) from None
     _refuse_half_characters(document, text)
-    return document, text
+    return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,7 +90,7 @@ class Lines:
     """Where every value of a text stands. ``repeated`` lists (line, name) of names that come again."""
 
     def __init__(self, text: str) -> None:
-        """``text`` is JSON as far as ``json.loads`` got."""
+        """``text`` is JSON that ``json.loads`` has read. Raises FileRefused for deep nesting."""
         self.repeated: list[tuple[int, str]] = []
         self._text = text
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
@@ -114,7 +122,9 @@ class Lines:
         if first == '"':
             return int(scanstring(self._text, position + 1)[1])
         found = _SCALAR.match(self._text, position)
-        return found.end() if found else position
+        if found is None:
+            raise ValueError("not JSON")  # standing still here would be for ever
+        return found.end()
 
     def _members(self, position: int, path: Path, depth: int) -> int:
         seen: set[str] = set()

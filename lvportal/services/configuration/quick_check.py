@@ -13,7 +13,7 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 
-SILENT = frozenset(("$schema", "$id", "$defs", "title", "description"))
+SILENT = frozenset(("$schema", "$id", "$defs", "$comment", "title", "description"))
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: type(value) is dict,
