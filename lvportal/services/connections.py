@@ -22,6 +22,7 @@ from lvportal.protocols.oidc.configuration import (
 from lvportal.providers import KNOWN
 from lvportal.services import audit
 from lvportal.services.billing import is_on
+from lvportal.services.tenants import CODE
 
 
 class FeatureOff(ChangeRefused):
@@ -145,7 +146,12 @@ def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
 
     Raises UnknownClient. One indexed read.
     """
-    row = session.connection().execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
+    # What cannot be a code is not asked for: PostgreSQL raises on a NUL character.
+    row = (
+        session.connection().execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
+        if CODE.fullmatch(client_code)
+        else None
+    )
     if row is None:
         raise UnknownClient(client_code[:40])
     tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row

@@ -61,6 +61,8 @@ def sign_in(
 
 
 def _find(session: Session, tenant: Tenant, audience: str, login_name: str) -> Account | None:
+    if "\x00" in login_name:  # PostgreSQL raises on one
+        return None
     return session.scalars(
         select(Account).where(
             Account.tenant_id == tenant.id,

@@ -14,6 +14,7 @@ from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.services.folding import fold
 
 PAGE_SIZE = 50
+LAST_PAGE = 1_000_000  # beyond it the offset would leave the database's integers
 DAY_HOURS = 24
 
 
@@ -147,7 +148,7 @@ def clients(
         .where(*wanted)
     )
     total = session.scalar(select(func.count()).select_from(joined.with_only_columns(Tenant.id).subquery()))
-    number = max(1, number)
+    number = min(max(1, number), LAST_PAGE)
     found = session.execute(
         joined.order_by(func.lower(Tenant.name), Tenant.code)
         .limit(PAGE_SIZE)

@@ -80,6 +80,7 @@ class HostGate:
             return _refuse(host, start_response)
         environ["HTTP_HOST"] = self._settings.host(audience)
         environ["wsgi.url_scheme"] = self._schemes[audience]
+        environ["QUERY_STRING"] = _encoded(environ.get("QUERY_STRING", ""))
         environ["lvportal.audience"] = audience
         environ["lvportal.client_address"] = client_address(environ, self._settings.trusted_proxies)
         return self._app(environ, start_response)
@@ -93,6 +94,11 @@ class HostGate:
             if bare != name and known and self._schemes[known] == {":443": "https", ":80": "http"}[suffix]:
                 return bare
         return name
+
+
+def _encoded(query: str) -> str:
+    # Werkzeug raises on raw bytes that are no UTF-8, and takes them when they are encoded.
+    return query if query.isascii() else "".join(c if c.isascii() else f"%{ord(c):02X}" for c in query)
 
 
 def _refuse(host: str, start_response: StartResponse) -> Iterable[bytes]:

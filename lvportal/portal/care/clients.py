@@ -41,7 +41,7 @@ def show() -> str:
 def _wanted() -> dict[str, Any]:
     state, flag = request.args.get("state", ""), request.args.get("flag", "")
     return {
-        "text": request.args.get("q", "").strip()[:120],
+        "text": request.args.get("q", "").replace("\x00", "").strip()[:120],
         "state": state if state in STATES else "",
         "flag": flag if flag in ("on", "off") else "",
     }
