@@ -1,0 +1,1 @@
+"""Whole sign-ins against a provider that is bent per test."""
