@@ -10,6 +10,7 @@ from lvportal.cli.care import care
 from lvportal.cli.clean_up import clean_up
 from lvportal.cli.database import database
 from lvportal.cli.doctor import doctor
+from lvportal.cli.guide import guide
 from lvportal.cli.keys import keys
 from lvportal.cli.program import Program, RefusingGroup
 from lvportal.cli.settings_docs import settings
@@ -28,5 +29,5 @@ def main(context: click.Context) -> None:
     context.ensure_object(Program)
 
 
-for command in (apply, care, clean_up, database, doctor, keys, settings, sign_in):
+for command in (apply, care, clean_up, database, doctor, guide, keys, settings, sign_in):
     main.add_command(command)

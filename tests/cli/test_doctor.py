@@ -1,7 +1,33 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
 from lvportal.cli.doctor import lines_of_report
 from lvportal.protocols.oidc.report import Check, Outcome, Report
+from tests.providers.hostile import HostileProvider
+from tests.support.installation import Installation
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, hostile: HostileProvider) -> Callable[..., object]:
+    """Run the doctor on a real provider on loopback."""
+    host, _, port = hostile.address.rpartition(":")
+    installation = Installation(tmp_path, unsafe_provider_addresses=frozenset({(host, int(port))}))
+    return lambda *more, **named: installation.run("doctor", hostile.issuer, *more, **named)
+
+
+def credentials(hostile: HostileProvider) -> tuple[tuple[str, ...], str]:
+    """Register a client; return the doctor's arguments and the secret."""
+    client = hostile.register(["https://portal.example.com/sso/acme"])
+    return (
+        "--client-id",
+        client.client_id,
+        "--secret-environment",
+        "ACME_SECRET",
+    ), client.client_secret or ""
 
 
 def test_a_report_is_shown_check_by_check_in_the_reports_words():
@@ -46,3 +72,33 @@ def test_a_secret_that_is_not_there_is_said_before_anything_is_sent(installation
 
     assert refused.exit_code == 2
     assert "Code: doctor.secret" in refused.stderr
+
+
+def test_a_good_provider_passes_with_its_credentials(doctor, hostile):
+    arguments, secret = credentials(hostile)
+
+    examined = doctor(*arguments, environ={"ACME_SECRET": secret})
+
+    assert examined.exit_code == 0
+    assert "DANGER" not in examined.stdout
+    assert "ok       Credentials:" in examined.stdout
+    assert secret not in examined.output
+
+
+def test_a_wrong_secret_is_a_danger_with_status_1(doctor, hostile):
+    arguments, secret = credentials(hostile)
+
+    examined = doctor(*arguments, environ={"ACME_SECRET": secret + "x"})
+
+    assert examined.exit_code == 1
+    assert "DANGER   Credentials:" in examined.stdout
+    assert secret not in examined.output
+
+
+def test_another_issuer_in_the_document_is_a_danger_with_what_to_use_instead(doctor, hostile):
+    hostile.bend_discovery(issuer=hostile.issuer + "/realm")
+
+    examined = doctor()
+
+    assert examined.exit_code == 1
+    assert "DANGER   Issuer:" in examined.stdout

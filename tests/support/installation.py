@@ -24,7 +24,11 @@ from lvportal.key_ring import KeyRing, new_key
 class Installation:
     """Runs commands as ``lvportal`` would, without starting a process."""
 
-    def __init__(self, folder: Path, database_url: str | None = None, keys: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, database_url: str | None = None, keys: str | None = None, **more: Any
+    ) -> None:
+        """``more`` are settings by their names in ``Settings``."""
+        self.more = more
         self.folder = folder
         self.database_url = database_url or f"sqlite:///{folder}/lvportal.sqlite3"
         self.keys = keys or new_key("k1")
@@ -32,7 +36,13 @@ class Installation:
 
     def _start(self) -> None:
         self.app = create_app(
-            settings.load({}, environment="test", database_url=self.database_url, encryption_keys=self.keys)
+            settings.load(
+                {},
+                environment="test",
+                database_url=self.database_url,
+                encryption_keys=self.keys,
+                **self.more,
+            )
         )
 
     def restart(self, keys: str) -> None:

@@ -216,7 +216,7 @@ class _Writer:
         found = session.execute(
             select(Connection.tenant_id, Connection.id).where(Connection.tenant_id.in_(ids))
         )
-        connection_ids = dict(found.tuples().all())
+        connection_ids = {row.tenant_id: row.id for row in found}
         session.execute(
             insert(Revision),
             [
@@ -228,7 +228,7 @@ class _Writer:
         first = select(Revision.connection_id, Revision.id).where(
             Revision.connection_id.in_(connection_ids.values())
         )
-        revision_ids = dict(session.execute(first).tuples().all())
+        revision_ids = {row.connection_id: row.id for row in session.execute(first)}
         live = []
         for tenant, change in part:
             connection_id = connection_ids[tenant.id]
