@@ -83,7 +83,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         # The referrer is never sent (Referrer-Policy), so it cannot be checked.
         WTF_CSRF_SSL_STRICT=False,
         RATELIMIT_STORAGE_URI="memory://",
-        RATELIMIT_HEADERS_ENABLED=True,
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -129,6 +128,19 @@ def _bind_extensions(app: Flask) -> None:
     login_manager.session_protection = None
     login_manager.init_app(app)
     limiter.init_app(app)
+    _limit_marked_views_alone(app)
+
+
+def _limit_marked_views_alone(app: Flask) -> None:
+    """Keep Flask-Limiter out of every request that has no limit: a tenth of a page's time.
+
+    A view marked with ``limiter.limit`` asks by itself; the error page of a 429
+    says when to come again.
+    """
+    app.before_request_funcs[None].remove(limiter._check_request_limit)
+    app.after_request_funcs[None] = [
+        hook for hook in app.after_request_funcs[None] if getattr(hook, "args", (None,))[0] is not limiter
+    ]
 
 
 def _serve_static(app: Flask, settings: Settings) -> None:

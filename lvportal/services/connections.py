@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused, EditConflict, SingleSignOnOff, UnknownClient
-from lvportal.key_ring import KeyRing
+from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.models import Account, Connection, Feature, Revision, Tenant
 from lvportal.models.base import table
 from lvportal.models.tenants import SINGLE_SIGN_ON
@@ -292,21 +292,23 @@ def _carry_secret(
     if values.client_authentication == ClientAuthentication.NONE:
         return
     if values.secret:
-        sealed = key_ring.seal(values.secret, purpose=secret_purpose(revision.connection_id))
-        unchanged = (
-            newest is not None
-            and newest.sealed_secret is not None
-            and (
-                key_ring.open(newest.sealed_secret, purpose=secret_purpose(revision.connection_id))
-                == values.secret
-            )
-        )
-        revision.sealed_secret = sealed
-        revision.secret_set_at = newest.secret_set_at if unchanged and newest else now
+        purpose = secret_purpose(revision.connection_id)
+        revision.sealed_secret = key_ring.seal(values.secret, purpose=purpose)
+        is_same = newest is not None and _opens_to(newest, values.secret, key_ring, purpose)
+        revision.secret_set_at = newest.secret_set_at if newest and is_same else now
     elif newest is not None and newest.sealed_secret and not values.removes_secret:
         revision.sealed_secret, revision.secret_set_at = newest.sealed_secret, newest.secret_set_at
     else:
         raise SecretMissing()
+
+
+def _opens_to(revision: Revision, secret: str, key_ring: KeyRing, purpose: str) -> bool:
+    if revision.sealed_secret is None:
+        return False
+    try:
+        return key_ring.open(revision.sealed_secret, purpose=purpose) == secret
+    except NotOpened:
+        return False  # its key has left the ring: the new secret takes its place
 
 
 def _changes(one: Revision, other: Revision | None) -> dict[str, Any]:
@@ -360,11 +362,10 @@ def set_enabled(session: Session, tenant: Tenant, *, enabled: bool, by: audit.Ac
     connection = of_tenant(session, tenant.id)
     if enabled and not is_on(session, tenant.id):
         raise FeatureOff(client=tenant.name)
-    if connection is None or (enabled and newest_revision(session, connection) is None):
+    newest = newest_revision(session, connection) if connection else None
+    if connection is None or (enabled and newest is None):
         raise NothingToEnable()
-    if enabled and connection.live_revision_id is None:
-        newest = newest_revision(session, connection)
-        assert newest is not None
+    if enabled and newest and connection.live_revision_id is None:
         put_live(session, tenant, newest.number, by=by, now=now)
     if connection.enabled == enabled:
         return False

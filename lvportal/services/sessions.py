@@ -34,6 +34,9 @@ class LiveSession:
     full_name: str
     email: str
     role: str | None
+    agent_team: str
+    extension: str
+    home_agent: bool
     method: str
     provider_label: str
     created_at: datetime
@@ -99,6 +102,9 @@ _FIND = (
         _ACCOUNTS.c.last_name,
         _SESSIONS.c.email,
         _ACCOUNTS.c.role,
+        _ACCOUNTS.c.agent_team,
+        _ACCOUNTS.c.extension,
+        _ACCOUNTS.c.home_agent,
         _SESSIONS.c.method,
         _SESSIONS.c.provider_label,
         _SESSIONS.c.created_at,
@@ -189,12 +195,19 @@ def find(
     if row is None:
         return None
     (id_, tenant_id, code, name, zone, kind, aud, account_id, login, first, last, *rest) = row
-    email, role, method, provider, created, seen, expires = rest
-    full_name = f"{first} {last}".strip() or login
     return LiveSession(
-        id_, tenant_id, code, name, zone, kind == "operator", aud, account_id, login, full_name,
-        email, role, method, provider, created, seen, expires,
-    )  # fmt: skip
+        id_,
+        tenant_id,
+        code,
+        name,
+        zone,
+        kind == "operator",
+        aud,
+        account_id,
+        login,
+        f"{first} {last}".strip() or login,
+        *rest,
+    )
 
 
 def must_be_touched(live: LiveSession, now: datetime) -> bool:

@@ -115,7 +115,8 @@ def begin(session: Session, protocols: Protocols, start: Start, *, now: datetime
         )
     except SignInRefused as refused:
         refused.step = 1  # a document that cannot be had is a later step's cause, but nobody went out
-        raise _named(refused, connection)
+        _named(refused, connection)
+        raise
 
 
 def finish(

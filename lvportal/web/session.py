@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -99,6 +100,8 @@ def sign_in_person(opened: Opened) -> None:
     """Hand the session just opened to this browser, in the place of whatever it had."""
     session.clear()
     session[_HANDLE] = opened.handle
+    # Flask-WTF's own, drawn here: the first page then need not write the cookie again.
+    session["csrf_token"] = secrets.token_hex(20)
     session.permanent = True
     login_user(_Known(opened.login_id))
 

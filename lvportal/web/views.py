@@ -55,6 +55,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     }
     app.jinja_env.globals.update(
         static_url=static_url,
+        document_head=_document_head(static_url),
+        logo=_logo(static_url("icons.svg")),
         icon=_icons(static_url("icons.svg")),
         hosts=hosts,
         audience=audience,
@@ -125,6 +127,22 @@ def _icons(sprite: str) -> Any:
         )
 
     return icon
+
+
+def _document_head(static_url: Any) -> Markup:
+    """Return what every page has in its head: put together once, not for every page."""
+    sheets = ("css/tokens.css", "css/base.css", "css/components.css")
+    lines = [Markup('<link rel="icon" href="{}" type="image/svg+xml">').format(static_url("logo.svg"))]
+    lines += [Markup('<link rel="stylesheet" href="{}">').format(static_url(sheet)) for sheet in sheets]
+    lines += [Markup('<script type="module" src="{}"></script>').format(static_url("js/page.js"))]
+    return Markup("\n  ").join(lines)
+
+
+def _logo(sprite: str) -> Markup:
+    return Markup(
+        '<svg class="logo-mark" aria-hidden="true"><use href="{0}#mark"></use></svg>'
+        '<svg class="logo-word" aria-hidden="true"><use href="{0}#wordmark"></use></svg>'
+    ).format(sprite)
 
 
 def theme() -> str | None:
