@@ -100,7 +100,7 @@ def _signed(key: str, raw: str) -> str:
 
 
 @lru_cache(2)
-def _signer(key: str) -> URLSafeTimedSerializer[str]:
+def _signer(key: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(key, salt="wtf-csrf-token")
 
 

@@ -69,7 +69,7 @@ def test_every_failure_gets_the_same_answer(world: World, changes: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "values", [{"password_hash": None}, {"password_hash": HASH, "active": False}], ids=str
+    "values", [{"password_hash": None}, {"password_hash": HASH, "active": False}], ids=["none", "off"]
 )
 def test_an_account_without_password_or_switched_off_is_refused(world: World, values: dict[str, Any]) -> None:
     acme = world.client("acme", live=False)

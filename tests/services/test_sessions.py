@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from lvportal.models import Account, Tenant
 from lvportal.services import audit, connections, sessions
 from lvportal.services.transactions import writing
 from tests.services.conftest import NOW, World
@@ -23,25 +24,25 @@ def signed_in(world: World) -> str:
 
 
 def deactivate(world: World) -> None:
-    world.session.get_one(connections.Account, 1).active = False
+    world.session.get_one(Account, 1).active = False
 
 
 def change_email(world: World) -> None:
-    account = world.session.get_one(connections.Account, 1)
+    account = world.session.get_one(Account, 1)
     account.email = account.folded_email = "new@acme.example"
 
 
 def disconnect(world: World) -> None:
-    tenant = world.session.get_one(connections.Tenant, 1)
+    tenant = world.session.get_one(Tenant, 1)
     connections.set_enabled(world.session, tenant, enabled=False, by=audit.COMMAND_LINE, now=NOW)
 
 
 def turn_feature_off(world: World) -> None:
-    world.set_feature(world.session.get_one(connections.Tenant, 1), False)
+    world.set_feature(world.session.get_one(Tenant, 1), False)
 
 
 def delete_client(world: World) -> None:
-    world.session.get_one(connections.Tenant, 1).deleted_at = NOW
+    world.session.get_one(Tenant, 1).deleted_at = NOW
 
 
 @pytest.mark.parametrize("act", [deactivate, change_email, disconnect, turn_feature_off, delete_client])
