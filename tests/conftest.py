@@ -52,6 +52,17 @@ def _refuse_skipping(report: Any) -> None:
         report.longrepr = f"Nothing may be skipped with CI=true. {reason}"
 
 
+LONGEST_ID = 40
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long values by their argument.
+
+    Keys and hashes are drawn anew by every process, and pytest-xdist wants the same names in each.
+    """
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_ID else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, Any]:
     report = yield
