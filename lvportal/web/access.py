@@ -65,8 +65,14 @@ def requires(permission: Permission) -> Callable[[View], View]:
 
 
 def may(permission: Permission) -> bool:
-    """Tell whether the signed-in person holds ``permission``."""
-    return bool(current_session) and current_session.role in permission.roles
+    """Tell whether the signed-in person holds ``permission``.
+
+    CARE counts in the operator's own client alone: a client's provider vouches
+    for whom it likes, and none of those may become our staff.
+    """
+    if not current_session or (current_session.role == "CARE" and not current_session.is_operator):
+        return False
+    return current_session.role in permission.roles
 
 
 def guard() -> Response | None:

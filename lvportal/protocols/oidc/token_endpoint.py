@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote_plus
 
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -77,7 +78,10 @@ def prepare_token_exchange(
         client_secret=configuration.client_secret,
         method=method,
     )
-    hidden = (code, code_verifier, configuration.client_secret or "")
+    secrets = (code, code_verifier, configuration.client_secret or "")
+    # As we know them and as they were sent: some providers repeat the whole request.
+    credentials = form.headers.get("authorization", "").removeprefix("Basic ")
+    hidden = (credentials, *map(quote_plus, secrets), *secrets)
     return TokenRequest(metadata.token_endpoint, redirect_uri, method, form, hidden)
 
 
