@@ -302,11 +302,20 @@ def test_a_check_reports_and_saves_nothing(trial: House, hostile: HostileProvide
     assert trial.state_of("globex") == (False, None, 0)
 
 
+def test_a_secret_that_was_typed_must_be_pasted_again(house: House) -> None:
+    visitor = house.user("SYSADMIN", "globex")
+    words = "Paste it again: what was typed is not sent back."
+
+    assert words in send(visitor, issuer="").text
+    assert words not in send(visitor, issuer="", secret="").text
+
+
 def test_a_check_needs_no_more_than_the_issuer(trial: House, hostile: HostileProvider) -> None:
     page = send(trial.user("SYSADMIN", "globex"), issuer=hostile.issuer, client_id="", secret="", act="check")
 
     assert page.status == 200
     assert "as entered." in page.text
+    assert "The credentials are tried once the Authorization ID and its secret are filled in." in page.text
     assert 'id="client_id-error"' not in page.html
 
 

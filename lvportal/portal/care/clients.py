@@ -9,7 +9,8 @@ from flask import render_template, request
 
 from lvportal.extensions import db
 from lvportal.portal.connection_state import DRAFT, LIVE, OFF, Pill
-from lvportal.services import connections, overview
+from lvportal.providers import KNOWN
+from lvportal.services import overview
 from lvportal.web.access import Permission, requires
 from lvportal.web.hosts import HostBlueprint
 
@@ -32,7 +33,7 @@ def show() -> str:
         totals=overview.client_totals(db.session()),
         wanted=wanted,
         states=STATES,
-        provider_label=connections.label_of,
+        provider_choice=lambda key: KNOWN[key].choice if key in KNOWN else key,
         previous_url=_url(wanted, page.number - 1) if page.number > 1 else None,
         next_url=_url(wanted, page.number + 1) if page.has_next else None,
     )

@@ -8,7 +8,7 @@ from flask import current_app, flash, redirect, render_template, request
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, IntegerField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, NumberRange
 
 from lvportal.errors import ChangeRefused, EditConflict
 from lvportal.extensions import csrf, db, limiter
@@ -33,7 +33,7 @@ PATH = "/configure/client/security"
 class LiveForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     """Which revision shall sign people in."""
 
-    number = IntegerField(validators=[InputRequired()])
+    number = IntegerField(validators=[InputRequired(), NumberRange(min=1, max=2**31 - 1)])
 
 
 class SwitchForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -166,7 +166,9 @@ def _newest() -> Revision | None:
     return connections.newest_revision(db.session(), connection) if connection else None
 
 
-def _secret_hint(newest: Revision | None) -> str:
+def _secret_hint(form: SecurityForm, newest: Revision | None) -> str:
+    if form.secret.data:
+        return "Paste it again: what was typed is not sent back."
     if newest is None or newest.secret_set_at is None:
         return "We never show it again."
     return f"Set {day(newest.secret_set_at, current_session.client_time_zone)}. Leave empty to keep it."
@@ -195,8 +197,9 @@ def _page(form: SecurityForm, newest: Revision | None, *, report: Report | None 
         form,
         report=report,
         now=moment,
-        secret_hint=_secret_hint(newest),
-        opens_instructions=request.args.get("instructions") == "open" or "provider" in request.args,
+        secret_hint=_secret_hint(form, newest),
+        opens_instructions=request.args.get("instructions") == "open",
+        choice_asked_for="provider" in request.args,
         **more,
     )
     return render_template("portal/configure/client/security.html", view=view, form=form, state=state)
