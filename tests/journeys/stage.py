@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
 
 from sqlalchemy import Engine, create_engine, select
@@ -125,9 +125,10 @@ class Stage:
 
     def __init__(self, folder: Path, provider: HostileProvider, **changes: Any) -> None:
         self.provider = provider
-        url = f"sqlite:///{folder / 'stage.sqlite3'}"
+        url = str(changes.get("database_url") or f"sqlite:///{folder / 'stage.sqlite3'}")
         self.engine: Engine = create_engine(url)
-        prepare_sqlite(self.engine)
+        if self.engine.dialect.name == "sqlite":
+            prepare_sqlite(self.engine)
         Base.metadata.create_all(self.engine)
         values: dict[str, Any] = {
             "environment": "test",
@@ -139,7 +140,6 @@ class Stage:
         self.encryption_keys = str(values["encryption_keys"])
         self.app = factory.create_app(settings.load({}, **values))
         self.portal: factory.Portal = self.app.extensions["lvportal"]
-        self.audience_of = HOSTS
 
     def close(self) -> None:
         self.portal.fetcher.close()
@@ -296,9 +296,13 @@ class Stage:
         *,
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
-        **environ: Any,
+        length: str | None = None,
+        stream: BinaryIO | None = None,
     ) -> Reply:
-        """Hand one request to the app. ``headers`` name the Host too, or there is none."""
+        """Hand one request to the app. ``headers`` name the Host too, or there is none.
+
+        ``length`` replaces the body's honest one; ``stream`` is a body without one.
+        """
         raw = target if isinstance(target, bytes) else target.encode("latin-1")
         path, _, query = raw.partition(b"?")
         request: dict[str, Any] = {
@@ -322,8 +326,10 @@ class Stage:
         for name, value in headers:
             key = name.upper().replace("-", "_")
             request[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
-        for name, value in environ.items():
-            request[name] = value
+        if length is not None:
+            request["CONTENT_LENGTH"] = length
+        if stream is not None:
+            request |= {"CONTENT_LENGTH": "", "wsgi.input": stream, "wsgi.input_terminated": True}
         chunks, status, found = run_wsgi_app(self.app, request, buffered=True)
         return Reply(int(status.split()[0]), tuple(found.items()), b"".join(chunks))
 

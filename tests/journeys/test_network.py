@@ -339,7 +339,7 @@ def test_a_document_that_does_not_come_is_given_up(
     impatient: Stage, hostile: HostileProvider, how: str
 ) -> None:
     browser = impatient.browser()
-    hostile.answer(DISCOVERY, Raw(body=b"{", **{how: True}))
+    hostile.answer(DISCOVERY, Raw(body=b"{", hangs=how == "hangs", trickles=how == "trickles"))
     started = time.monotonic()
 
     assert_refused(browser, browser.begin, "sign_in.slow", status=502, is_recorded=False)

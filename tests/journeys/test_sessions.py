@@ -190,7 +190,7 @@ def test_a_cookie_of_another_installation_is_no_session(
 def test_the_database_does_not_hold_what_the_cookie_holds(
     stage: Stage, acme: Client, browser: Browser
 ) -> None:
-    """A stolen database opens no session: the handle is hashed, and the cookie's signature has another key."""
+    """A stolen database opens no session: it has the hash of the handle alone."""
     browser.sign_in()
     [row] = stage.rows()["sessions"]
     cookie = browser.cookie("portal", SESSION_COOKIE) or ""

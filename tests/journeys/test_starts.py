@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,25 +18,25 @@ def asked(location: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(location).query, keep_blank_values=True))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda issuer: issuer + "/",
+        lambda issuer: issuer.upper(),
+        lambda issuer: "https://evil.example",
+        lambda issuer: "",
+        lambda issuer: "null",
+        lambda issuer: "x" * 20_000,
+    ],
+    ids=["slash", "case", "elsewhere", "empty", "null", "long"],
+)
 def test_a_third_party_start_names_the_issuer_exactly(
-    hostile: HostileProvider, acme: Client, browser: Browser
+    hostile: HostileProvider, acme: Client, browser: Browser, wrong: Callable[[str], str]
 ) -> None:
-    for wrong in (
-        hostile.issuer + "/",
-        hostile.issuer.upper(),
-        "https://evil.example",
-        "",
-        "null",
-        "x" * 20_000,
-    ):
-        query = f"iss={quoted(wrong)}"
-        assert_refused(
-            browser,
-            lambda q=query: browser.begin(query=q),
-            "sign_in.initiator",
-            status=400,
-            is_recorded=False,
-        )  # type: ignore[misc]
+    query = f"iss={quoted(wrong(hostile.issuer))}"
+    assert_refused(
+        browser, lambda: browser.begin(query=query), "sign_in.initiator", status=400, is_recorded=False
+    )
 
     assert_signed_in(browser, browser.sign_in(query=f"iss={quoted(hostile.issuer)}"))
 

@@ -187,7 +187,7 @@ def honest(hostile: HostileProvider, _: Client) -> None:
     pass
 
 
-LOGOUT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+LOGOUT: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
 CASES: dict[str, tuple[Bend, Bend, str]] = {
     # Forged.
