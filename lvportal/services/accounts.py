@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import AccountDuplicate, AccountInactive, NoAccount, SubjectChanged, SubjectTaken
 from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
+from lvportal.models.prepared import Prepared
 from lvportal.services.folding import fold
 
 
@@ -36,7 +37,7 @@ _LINKED_ACCOUNT = (
     )
     .scalar_subquery()
 )
-_CANDIDATES = (
+_CANDIDATES = Prepared(
     select(_ACCOUNTS.id, _ACCOUNTS.email, _ACCOUNTS.active, _LINKS.subject)
     .select_from(table(Account))
     .outerjoin(
@@ -57,8 +58,8 @@ def candidates(
     session: Session, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
 ) -> list[Candidate]:
     """Return every account that this email or this subject points to. One indexed read."""
-    rows = session.connection().execute(
-        _CANDIDATES,
+    rows = _CANDIDATES.rows(
+        session.connection(),
         {
             "tenant_id": tenant_id,
             "audience": audience,

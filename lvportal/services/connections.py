@@ -13,6 +13,7 @@ from lvportal.errors import ChangeRefused, EditConflict, SingleSignOnOff, Unknow
 from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.models import Account, Connection, Feature, Revision, Tenant
 from lvportal.models.base import table
+from lvportal.models.prepared import Prepared, engine_of
 from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.protocols.oidc.configuration import (
     ClientAuthentication,
@@ -122,7 +123,7 @@ _TENANTS = table(Tenant)
 _CONNECTIONS = table(Connection)
 _FEATURES = table(Feature)
 _REVISIONS = table(Revision)
-_FOR_SIGN_IN = (
+_FOR_SIGN_IN = Prepared(
     select(
         _TENANTS.c.id,
         _TENANTS.c.code,
@@ -147,11 +148,8 @@ def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
     Raises UnknownClient. One indexed read.
     """
     # What cannot be a code is not asked for: PostgreSQL raises on a NUL character.
-    row = (
-        session.connection().execute(_FOR_SIGN_IN, {"code": client_code}).one_or_none()
-        if CODE.fullmatch(client_code)
-        else None
-    )
+    is_code = CODE.fullmatch(client_code)
+    row = _FOR_SIGN_IN.row(engine_of(session), {"code": client_code}) if is_code else None
     if row is None:
         raise UnknownClient(client_code[:40])
     tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row

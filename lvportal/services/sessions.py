@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.models import Account, Connection, Feature, PersonSession, Tenant
 from lvportal.models.base import table
+from lvportal.models.prepared import Prepared, engine_of
 from lvportal.models.tenants import SINGLE_SIGN_ON
 
 # Written at most this often, or every page view would be a database write.
@@ -87,7 +88,7 @@ _TENANTS = table(Tenant)
 _CONNECTIONS = table(Connection)
 _FEATURES = table(Feature)
 _INSERT = insert(_SESSIONS)
-_FIND = (
+_FIND = Prepared(
     select(
         _SESSIONS.c.id,
         _SESSIONS.c.tenant_id,
@@ -179,18 +180,14 @@ def find(
     session: Session, handle: str, *, audience: str, idle_seconds: int, now: datetime
 ) -> LiveSession | None:
     """Return the live session with this handle on this host, or None. One indexed read."""
-    row = (
-        session.connection()
-        .execute(
-            _FIND,
-            {
-                "handle_hash": hash_handle(handle),
-                "audience": audience,
-                "now": now,
-                "seen_after": now - timedelta(seconds=idle_seconds),
-            },
-        )
-        .one_or_none()
+    row = _FIND.row(
+        engine_of(session),
+        {
+            "handle_hash": hash_handle(handle),
+            "audience": audience,
+            "now": now,
+            "seen_after": now - timedelta(seconds=idle_seconds),
+        },
     )
     if row is None:
         return None
