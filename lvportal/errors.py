@@ -93,7 +93,8 @@ class SignInRefused(PortalError):
         super().__init__(detail, **facts)
         self.claim_names = claim_names
         self.provider_said = provider_said
-        self.reference: str | None = None  # given when the refusal is recorded
+        self.reference: str | None = None  # given when the refusal is recorded or logged
+        self.is_recorded = False
 
 
 class SignInExpired(SignInRefused):

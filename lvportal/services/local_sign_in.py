@@ -134,7 +134,7 @@ def _count_failure(
         if account.failed_attempts >= allowed:
             account.failed_attempts = 0
             account.locked_until = now + timedelta(minutes=PAUSE_MINUTES)
-        refused.reference = sign_in_records.write(
+        sign_in_records.write(
             session,
             tenant_id=tenant_id,
             audience=audience,

@@ -279,7 +279,7 @@ def _record_refusal(
 ) -> None:
     try:
         with writing(session):
-            refused.reference = sign_in_records.write(
+            sign_in_records.write(
                 session,
                 tenant_id=client.tenant_id,
                 audience=arrival.audience,

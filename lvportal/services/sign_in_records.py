@@ -72,6 +72,8 @@ def write(
             "device": visitor.device[:200],
         },
     )
+    if refused is not None:
+        refused.reference, refused.is_recorded = reference, True
     return reference
 
 

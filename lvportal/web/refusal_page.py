@@ -22,6 +22,7 @@ class Refusal:
     next_step: str
     code: str
     reference: str
+    is_recorded: bool
     at: datetime
     client_name: str | None
     provider_label: str | None
@@ -47,6 +48,7 @@ def refusal_page(refused: SignInRefused, *, client_code: str, at: datetime, retu
         next_step=refused.words(refused.next_step),
         code=refused.code,
         reference=references.show(refused.reference or ""),
+        is_recorded=refused.is_recorded,
         at=at,
         client_name=str(client) if client else None,
         provider_label=str(provider) if provider else None,
