@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from lvportal.errors import AccountDuplicate, AccountInactive, NoAccount, SubjectChanged, SubjectTaken
 from lvportal.models import Account, IdentityLink
@@ -55,11 +55,11 @@ _CANDIDATES = Prepared(
 
 
 def candidates(
-    session: Session, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
+    connection: Connection, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
 ) -> list[Candidate]:
     """Return every account that this email or this subject points to. One indexed read."""
     rows = _CANDIDATES.rows(
-        session.connection(),
+        connection,
         {
             "tenant_id": tenant_id,
             "audience": audience,

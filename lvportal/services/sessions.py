@@ -14,6 +14,7 @@ from lvportal.models import Account, Connection, Feature, PersonSession, Tenant
 from lvportal.models.base import table
 from lvportal.models.prepared import Prepared, engine_of
 from lvportal.models.tenants import SINGLE_SIGN_ON
+from lvportal.services.transactions import Database
 
 # Written at most this often, or every page view would be a database write.
 SEEN_EVERY_SECONDS = 60
@@ -148,10 +149,10 @@ _END = (
 )
 
 
-def open_session(session: Session, new: NewSession, *, absolute_seconds: int, now: datetime) -> Opened:
+def open_session(database: Database, new: NewSession, *, absolute_seconds: int, now: datetime) -> Opened:
     """Write a session with a fresh random handle and return what the cookie needs."""
     handle = secrets.token_urlsafe(32)
-    session.connection().execute(
+    database.execute(
         _INSERT,
         {
             "handle_hash": hash_handle(handle),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import bindparam, insert, update
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -30,7 +31,7 @@ from lvportal.services import accounts, connections, sessions, sign_in_records
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
 from lvportal.services.sign_in_records import Visitor
-from lvportal.services.transactions import writing
+from lvportal.services.transactions import writing_at_once
 
 PENDING_SECONDS = 600
 
@@ -180,8 +181,10 @@ def _welcome(
 ) -> sessions.Opened:
     for is_last_try in (False, True):
         try:
-            with writing(session):
-                return _open(session, arrival, pending, connection, protocol, identity, absolute_seconds, now)
+            with writing_at_once(session) as database:
+                return _open(
+                    database, arrival, pending, connection, protocol, identity, absolute_seconds, now
+                )
         except IntegrityError as clash:
             # Either this very answer was finished a moment ago, or somebody
             # was linked meanwhile: one more look tells which, with its code.
@@ -195,7 +198,7 @@ def _welcome(
 
 
 def _open(
-    session: Session,
+    database: Connection,
     arrival: Arrival,
     pending: PendingSignIn,
     connection: LiveConnection,
@@ -206,7 +209,7 @@ def _open(
 ) -> sessions.Opened:
     account = accounts.judge_match(
         accounts.candidates(
-            session,
+            database,
             tenant_id=connection.tenant_id,
             audience=arrival.audience,
             issuer=identity.issuer,
@@ -218,7 +221,7 @@ def _open(
         matches_case=protocol.matches_case,
     )
     if account.linked_subject is None:
-        session.connection().execute(
+        database.execute(
             _LINK,
             {
                 "tenant_id": connection.tenant_id,
@@ -230,7 +233,7 @@ def _open(
             },
         )
     sign_in_records.write(
-        session,
+        database,
         tenant_id=connection.tenant_id,
         audience=arrival.audience,
         method="sso",
@@ -243,12 +246,12 @@ def _open(
         claim_names=identity.claim_names,
         harmless_claims=dict(identity.harmless_claims),
     )
-    session.connection().execute(
+    database.execute(
         _SEEN,
         {"of_account": account.account_id, "at": now, "address": arrival.visitor.address[:45]},
     )
     return sessions.open_session(
-        session,
+        database,
         sessions.NewSession(
             tenant_id=connection.tenant_id,
             audience=arrival.audience,
@@ -278,9 +281,9 @@ def _record_refusal(
     now: datetime,
 ) -> None:
     try:
-        with writing(session):
+        with writing_at_once(session) as database:
             sign_in_records.write(
-                session,
+                database,
                 tenant_id=client.tenant_id,
                 audience=arrival.audience,
                 method="sso",

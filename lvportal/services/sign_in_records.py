@@ -13,6 +13,7 @@ from lvportal.errors import STEPS, SignInRefused
 from lvportal.models import SignInRecord
 from lvportal.models.base import table
 from lvportal.services import references
+from lvportal.services.transactions import Database
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Visitor:
 
 
 def write(
-    session: Session,
+    database: Database,
     *,
     tenant_id: int,
     audience: str,
@@ -49,7 +50,7 @@ def write(
     sign-in was finished already.
     """
     reference = references.new_reference()
-    session.connection().execute(
+    database.execute(
         _INSERT,
         {
             "reference": reference,

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from lvportal.database import WRITES
+from lvportal.models.prepared import engine_of
+
+Database = Session | Connection
+"""Where a statement on tables is run: in a use case's session, or in the sign-in's bare transaction."""
 
 
 @contextmanager
@@ -26,3 +31,17 @@ def writing(session: Session) -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+
+
+@contextmanager
+def writing_at_once(session: Session) -> Iterator[Connection]:
+    """Run the block as one writing transaction of tables alone, for the hot path.
+
+    The session is left out of it: it holds nothing of what is written here, and
+    its own bookkeeping costs as much as the statements do.
+    """
+    session.rollback()
+    with engine_of(session).connect() as connection:
+        writing_connection = connection.execution_options(**{WRITES: True})
+        with writing_connection.begin():
+            yield writing_connection
