@@ -179,7 +179,7 @@ def _welcome(
     absolute_seconds: int,
     now: datetime,
 ) -> sessions.Opened:
-    for is_last_try in (False, True):
+    for is_last_try in (False, False, True):
         try:
             with writing_at_once(session) as database:
                 return _open(
@@ -188,13 +188,24 @@ def _welcome(
         except IntegrityError as clash:
             # Either this very answer was finished a moment ago, or somebody
             # was linked meanwhile: one more look tells which, with its code.
-            if is_last_try or _is_of_state(clash):
+            if is_last_try or (_is_of_state(clash) and not _outlives_its_twin(session, pending)):
                 raise SignInExpired("this answer was already used") from clash
         except SignInRefused as refused:
             refused.claim_names = refused.claim_names or identity.claim_names
             refused.facts.setdefault("email", identity.email)
             raise
     raise AssertionError("unreachable")
+
+
+def _outlives_its_twin(session: Session, pending: PendingSignIn) -> bool:
+    """Free the state if what holds it is a refusal because its code was not exchanged.
+
+    Of one answer sent twice at once the provider exchanges the code once, and
+    its refusal of the other is written sooner than this sign-in's end: both
+    would be refused, and a double click would keep people out.
+    """
+    with writing_at_once(session) as database:
+        return sign_in_records.free_state(database, hash_state(pending.state))
 
 
 def _open(

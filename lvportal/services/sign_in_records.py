@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from lvportal.errors import STEPS, SignInRefused
@@ -17,7 +18,17 @@ from lvportal.services.transactions import Database
 
 log = logging.getLogger(__name__)
 
-_INSERT = insert(table(SignInRecord))
+_RECORDS = table(SignInRecord)
+_INSERT = insert(_RECORDS)
+_FREE_STATE = (
+    update(_RECORDS)
+    .where(
+        _RECORDS.c.state_hash == bindparam("of_state"),
+        _RECORDS.c.outcome == "refused",
+        _RECORDS.c.step == STEPS.index("code exchanged") + 1,
+    )
+    .values(state_hash=None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,14 @@ def write(
     if refused is not None:
         refused.reference, refused.is_recorded = reference, True
     return reference
+
+
+def free_state(database: Connection, state_hash: str) -> bool:
+    """Let a state be used after all if its record says that the code was not exchanged.
+
+    The record stays, with its reference. Returns whether there was one.
+    """
+    return bool(database.execute(_FREE_STATE, {"of_state": state_hash}).rowcount)
 
 
 def find(session: Session, reference: str, *, tenant_id: int | None = None) -> SignInRecord | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -512,6 +513,24 @@ def assert_refused(
         assert records == kept, "stored, although anybody could have sent it"
     assert not browser.is_signed_in(host)
     return page
+
+
+def send_at_once(browsers: list[Browser], answer: Pairs) -> list[Reply]:
+    """Bring one answer back from several browsers at the same instant."""
+    replies: list[Reply] = []
+    barrier = threading.Barrier(len(browsers))
+
+    def finish(browser: Browser) -> None:
+        barrier.wait(5)
+        replies.append(browser.answer(answer))
+
+    threads = [threading.Thread(target=finish, args=(browser,)) for browser in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(replies) == len(browsers)
+    return replies
 
 
 def quoted(text: str) -> str:
