@@ -1,0 +1,172 @@
+"""Every page there is to look at, and how one gets there: for the tests of the look and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.browser import demo_journey
+from tests.browser.someone import CONFIDENTIAL, SECURITY, Someone
+from tests.browser.stage import Demo
+from tests.providers.common import BASIC, RegisteredClient
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One page. ``reach`` ends on it, from a browser nobody is signed in with."""
+
+    name: str
+    reach: Callable[[Demo, Someone], None]
+
+
+def _at(audience: str, path: str) -> Callable[[Demo, Someone], None]:
+    return lambda demo, someone: someone.visit(audience, path)
+
+
+def _as(
+    client: str,
+    name: str,
+    path: str,
+    then: Callable[[Demo, Someone], None] | None = None,
+    host: str = "portal",
+) -> Callable[[Demo, Someone], None]:
+    def reach(demo: Demo, someone: Someone) -> None:
+        someone.sign_in_with_password(host, client, name)
+        if path != "/":
+            someone.visit(host, path)
+        if then is not None:
+            then(demo, someone)
+
+    return reach
+
+
+def _wrong_password(demo: Demo, someone: Someone) -> None:
+    someone.visit("portal", "/sign-in?way=code")
+    someone.write("Client Code", "globex")
+    someone.write("User Name", "nobody")
+    someone.write("Password", "wrong")
+    someone.press("Sign in")
+    someone.page.locator("#summary").wait_for()
+
+
+def _empty_form(demo: Demo, someone: Someone) -> None:
+    someone.visit("agent", "/sign-in?way=code")
+    someone.press("Sign in")
+    someone.page.locator("#summary").wait_for()
+
+
+def _remembered(demo: Demo, someone: Someone) -> None:
+    _agent_through_provider(demo, someone)
+    someone.sign_out()
+    someone.press("Sign in again", "link")
+
+
+def _signed_out(demo: Demo, someone: Someone) -> None:
+    _agent_through_provider(demo, someone)
+    someone.sign_out()
+
+
+def _agent_through_provider(demo: Demo, someone: Someone) -> None:
+    someone.visit("agent", "/sso/acme")
+    demo_journey.choose_person(someone, "agent.one@acme.example")
+    someone.lands("agent", "Agent One")
+
+
+def _refused(demo: Demo, someone: Someone) -> None:
+    someone.visit("portal", "/sso/acme")
+    someone.page.get_by_text("Play a failure").click()
+    someone.page.get_by_label("Not assigned").check()
+    demo_journey.choose_person(someone, "manager@acme.example")
+    someone.reads("You are not signed in")
+
+
+def fill_in(demo: Demo, someone: Someone, *, client_id: str = "lv-portal-globex") -> None:
+    """Fill in step 3 as Globex would, and check it: the application does not exist at the provider."""
+    client = RegisteredClient(client_id, "x" * 43, BASIC, ())
+    someone.read_instructions(CONFIDENTIAL)
+    someone.paste_values(client, demo.issuer)
+    someone.check()
+
+
+def _wrong_issuer(demo: Demo, someone: Someone) -> None:
+    someone.read_instructions(CONFIDENTIAL)
+    someone.paste_values(RegisteredClient("x", "x" * 43, BASIC, ()), demo.issuer + "/")
+    someone.check()
+
+
+def _nothing_filled_in(demo: Demo, someone: Someone) -> None:
+    someone.press("Save draft")
+    someone.page.locator("#summary").wait_for()
+
+
+def _about_to_turn_off(demo: Demo, someone: Someone) -> None:
+    someone.press("Turn off Single Sign On")
+
+
+def _care_about_to_turn_off(demo: Demo, someone: Someone) -> None:
+    someone.write("Ticket", "T-1")
+    someone.press("Turn off")
+
+
+def _menu(demo: Demo, someone: Someone) -> None:
+    someone.page.locator("details.menu > summary").click()
+
+
+def _guide(provider: str, kind: str) -> str:
+    return f"{SECURITY}?provider={provider}&type={kind}"
+
+
+def _console(path: str) -> Callable[[Demo, Someone], None]:
+    def reach(demo: Demo, someone: Someone) -> None:
+        someone.page.goto(demo.issuer + path)
+
+    return reach
+
+
+def _choosing(demo: Demo, someone: Someone) -> None:
+    someone.visit("agent", "/sso/acme")
+    someone.page.get_by_text("Play a failure").click()
+
+
+OF_THE_PORTAL = (
+    View("sign-in-email", _at("portal", "/sign-in?return_to=/configure/client/security")),
+    View("sign-in-code", _at("portal", "/sign-in?way=code")),
+    View("sign-in-wrong", _wrong_password),
+    View("agent-sign-in-empty", _empty_form),
+    View("agent-sign-in-remembered", _remembered),
+    View("agent-signed-out", _signed_out),
+    View("failure", _refused),
+    View("single-sign-on-off", _at("portal", "/sso/globex")),
+    View("not-found", _at("portal", "/nothing-here")),
+    View("agent-not-found", _at("agent", "/configure/client/security")),
+    View("home-live", _as("acme", "sysadmin", "/", _menu)),
+    View("home-off", _as("globex", "sysadmin", "/")),
+    View("home-manager", _as("globex", "manager", "/")),
+    View("role-refused", _as("globex", "manager", SECURITY)),
+    View("billing-on", _as("acme", "sysadmin", "/configure/client/billing")),
+    View("billing-off", _as("globex", "sysadmin", "/configure/client/billing")),
+    View("security-start", _as("globex", "sysadmin", SECURITY)),
+    View("security-okta-native", _as("globex", "sysadmin", _guide("okta", "native"))),
+    View("security-entra", _as("globex", "sysadmin", _guide("entra", "web"))),
+    View("security-report", _as("globex", "sysadmin", SECURITY, fill_in)),
+    View("security-wrong-issuer", _as("globex", "sysadmin", SECURITY, _wrong_issuer)),
+    View("security-errors", _as("globex", "sysadmin", SECURITY, _nothing_filled_in)),
+    View("security-live", _as("acme", "sysadmin", SECURITY)),
+    View("security-reader", _as("globex", "auditor", SECURITY)),
+    View("security-turn-off", _as("acme", "sysadmin", SECURITY, _about_to_turn_off)),
+    View("profile", _as("globex", "manager", "/profile")),
+    View("care-home", _as("operator", "care", "/")),
+    View("care-clients", _as("operator", "care", "/care/clients")),
+    View("care-clients-none", _as("operator", "care", "/care/clients?q=nothing-fits")),
+    View("care-billing", _as("operator", "care", "/care/clients/globex/billing")),
+    View("care-turn-off", _as("operator", "care", "/care/clients/acme/billing", _care_about_to_turn_off)),
+    View("agent-home", _agent_through_provider),
+    View("agent-profile", _as("globex", "agent.one", "/profile", host="agent")),
+)
+OF_THE_DEMO = (
+    View("demo-home", _console("/")),
+    View("demo-new", _console("/applications/new")),
+    View("demo-application", _console("/applications/lv-portal-acme")),
+    View("demo-choose", _choosing),
+)
+EVERY = OF_THE_PORTAL + OF_THE_DEMO
