@@ -44,13 +44,17 @@ class PortalError(Exception):
 def fill(template: str, facts: dict[str, object]) -> str:
     """Fill ``template``; a fact nobody knows becomes a plain phrase.
 
-    A phrase that does not begin the sentence begins with a small letter.
+    A phrase that begins the sentence begins with a capital, any other with a small letter.
     """
     known = _Facts(facts)
     for name, phrase in UNKNOWN_FACTS.items():
         if known.get(name) in (None, ""):
             begins = template.startswith("{" + name + "}")
             known[name] = phrase if begins else phrase[0].lower() + phrase[1:]
+    if template.startswith("{provider}"):
+        # "your sign-in provider" is what a provider without a name of its own is called.
+        called = str(known["provider"])
+        known["provider"] = called[:1].upper() + called[1:]
     return template.format_map(known)
 
 

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.protocols.contract import PendingSignIn
 from lvportal.services.sign_in import PENDING_SECONDS
+from lvportal.web import cookies
 
 PREFIX = "__Host-lv-pending-"
 # Request headers are limited (often to 8 kB): beyond this many the oldest go.
@@ -42,16 +43,14 @@ def put(
     waiting = [name for name in request.cookies if name.startswith(PREFIX)]
     # Browsers send the older cookie first (RFC 6265, section 5.4).
     for name in waiting[: max(0, len(waiting) - KEPT + 1)]:
-        _drop(response, name)
-    response.set_cookie(
+        cookies.drop(response, name)
+    cookies.put(
+        response,
         name_of(pending.state),
         key_ring.seal(json.dumps(asdict(pending)), purpose=_purpose(audience, client_code)),
-        max_age=PENDING_SECONDS,
-        secure=True,
-        httponly=True,
+        max_age_seconds=PENDING_SECONDS,
         # A form_post answer is a cross-site POST: only SameSite=None comes along.
-        samesite="None" if answers_by_form_post else "Lax",
-        path="/",
+        crosses_sites=answers_by_form_post,
     )
 
 
@@ -87,11 +86,7 @@ def take(
 def forget(response: Response, names: list[str]) -> None:
     """Remove the cookies of attempts that were answered."""
     for name in names:
-        _drop(response, name)
-
-
-def _drop(response: Response, name: str) -> None:
-    response.set_cookie(name, "", max_age=0, secure=True, httponly=True, samesite="Lax", path="/")
+        cookies.drop(response, name)
 
 
 def _purpose(audience: str, client_code: str) -> str:

@@ -12,6 +12,8 @@ from flask import Flask, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import UserMixin, current_user, login_user, logout_user
 from itsdangerous import URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode
+from itsdangerous.url_safe import URLSafeSerializerMixin
 from sqlalchemy.exc import OperationalError
 from werkzeug.local import LocalProxy
 
@@ -19,6 +21,7 @@ from lvportal.extensions import db, login_manager
 from lvportal.services import sessions
 from lvportal.services.sessions import LiveSession, Opened
 from lvportal.services.transactions import writing
+from lvportal.web import cookies
 from lvportal.web.hosts import audience
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,13 @@ current_session: LiveSession = cast(LiveSession, LocalProxy(_current))
 """The live session of this request; falsy when nobody is signed in."""
 
 
+class _Plain(URLSafeTimedSerializer):
+    """Without the attempt to compress: it costs more than the few bytes it would save."""
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(super(URLSafeSerializerMixin, self).dump_payload(obj))
+
+
 class HostSessions(SecureCookieSessionInterface):
     """Flask's signed cookie, with SHA-256, a key per host and its serializers kept.
 
@@ -56,7 +66,7 @@ class HostSessions(SecureCookieSessionInterface):
 
     def __init__(self, keys: list[str]) -> None:
         self._serializers = {
-            name: URLSafeTimedSerializer(
+            name: _Plain(
                 list(reversed(keys)),
                 salt=f"lvportal session {name}",
                 serializer=self.serializer,
@@ -126,12 +136,4 @@ def sign_out_person(reason: str = "signed out") -> None:
 
 def remember_client(response: Any, client_code: str) -> None:
     """Let the sign-in page of this host offer the client first next time."""
-    response.set_cookie(
-        REMEMBERED_CLIENT,
-        client_code,
-        max_age=REMEMBERED_SECONDS,
-        secure=True,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
+    cookies.put(response, REMEMBERED_CLIENT, client_code, max_age_seconds=REMEMBERED_SECONDS)
