@@ -2,11 +2,12 @@
 
 Without names: those that the documents show, into docs/pictures. With ``all``
 or names of views (tests/browser/pages.py): those, for looking through, at
-desktop and phone width, light and dark.
+desktop and phone width, light and dark. PORT and PROVIDER_PORT as for ./run.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,12 +33,16 @@ OF_THE_DOCUMENTS = {
 
 
 @contextmanager
-def _open() -> Iterator[tuple[Demo, Browsing]]:
+def _open(*, ports: tuple[int, int] | None = None) -> Iterator[tuple[Demo, Browsing]]:
     path = chromium.find_chromium()
     if path is None:
         raise SystemExit(chromium.MISSING)
-    with tempfile.TemporaryDirectory() as folder, stage.demo(Path(folder)) as demo, sync_playwright() as p:
-        running = p.chromium.launch(executable_path=path, args=chromium.arguments())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stage.demo(Path(folder), ports=ports) as demo,
+        sync_playwright() as playwright,
+    ):
+        running = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
         yield demo, Browsing(running)
         running.close()
 
@@ -50,9 +55,11 @@ def _take(page: Page, file: Path, *, whole: bool = False) -> None:
 
 
 def _for_the_documents(folder: Path) -> None:
-    with _open() as (demo, browsing):
+    # The ports of ./run, so that the pictures show what a reader will see.
+    ports = (int(os.environ.get("PORT", "8000")), int(os.environ.get("PROVIDER_PORT", "9000")))
+    with _open(ports=ports) as (demo, browsing):
         someone = Someone(browsing.new_page(), demo.portal)
-        someone.page.set_viewport_size({"width": 1280, "height": 1180})
+        someone.page.set_viewport_size({"width": 1280, "height": 1500})
         _security(demo, someone)
         _take(someone.page, folder / "security.png")
         for file, name in OF_THE_DOCUMENTS.items():
@@ -61,13 +68,17 @@ def _for_the_documents(folder: Path) -> None:
             next(view for view in pages.EVERY if view.name == name).reach(demo, visitor)
             _take(visitor.page, folder / file)
         browsing.close()
-    for file in folder.glob("*.png"):
-        if file.stat().st_size > MOST_BYTES:
-            raise SystemExit(f"{file.name} has {file.stat().st_size} bytes, more than {MOST_BYTES}.")
+    for picture in folder.glob("*.png"):
+        size = picture.stat().st_size
+        if size > MOST_BYTES:
+            raise SystemExit(f"{picture.name} has {size} bytes, more than {MOST_BYTES}.")
 
 
 def _security(demo: Demo, someone: Someone) -> None:
     """Show the set-up half done: the application exists, its values are typed in and checked."""
+    someone.sign_in_with_password("portal", "operator", "care")
+    someone.turn_single_sign_on("Globex", on=True, ticket=demo_journey.TICKET)
+    someone.sign_out()
     someone.sign_in_with_password("portal", "globex", "sysadmin")
     someone.visit("portal", SECURITY)
     someone.read_instructions(CONFIDENTIAL)
@@ -76,8 +87,9 @@ def _security(demo: Demo, someone: Someone) -> None:
     someone.read_instructions(CONFIDENTIAL)
     someone.paste_values(application, demo.issuer)
     someone.check()
-    # Step 2's long guide is folded, as somebody does who has followed it.
-    someone.page.locator("#step-2 > details > summary").click()
+    # Steps 1 and 2 are folded, as somebody does who has followed them.
+    for step in (1, 2):
+        someone.page.locator(f"#step-{step} > details > summary").click()
     someone.page.evaluate("scrollTo(0, 0)")
 
 

@@ -114,9 +114,8 @@ class Demo:
 
 
 @contextmanager
-def demo_provider(folder: Path, portal_port: int) -> Iterator[str]:
+def demo_provider(folder: Path, portal_port: int, port: int) -> Iterator[str]:
     """Serve it as ``./run`` does; the value is its issuer."""
-    port = free_port()
     secret_file = folder / "acme-secret"
     secret_file.write_text(DEMO_SECRET)
     process = subprocess.Popen(
@@ -129,23 +128,30 @@ def demo_provider(folder: Path, portal_port: int) -> Iterator[str]:
         cwd=ROOT,
     )
     try:
-        wait_for(lambda: answers(port), seconds=20, what="the demo provider")
+        wait_for(lambda: answers(port) or process.poll() is not None, seconds=20, what="the demo provider")
+        assert process.poll() is None, f"the demo provider ended: is port {port} taken?"
         yield f"http://provider.localhost:{port}"
     finally:
         end(process)
 
 
 @contextmanager
-def demo(folder: Path, migrated: Path | None = None) -> Iterator[Demo]:
-    """The whole of ``./run``, on free ports. ``migrated`` is a database to copy, made here if none."""
+def demo(
+    folder: Path, migrated: Path | None = None, *, ports: tuple[int, int] | None = None
+) -> Iterator[Demo]:
+    """The whole of ``./run``. ``migrated`` is a database to copy, made here if none.
+
+    ``ports`` are the portal's and the provider's; free ones unless they are given.
+    """
     file = folder / "lvportal.sqlite3"
     if migrated is not None:
         file.write_bytes(migrated.read_bytes())
-    portal = LivePortal(folder, f"sqlite:///{file}")
+    portal_port, provider_port = ports or (free_port(), free_port())
+    portal = LivePortal(folder, f"sqlite:///{file}", port=portal_port)
     if migrated is None:
         done = portal.run("database", "upgrade")
         assert done.status == 0, done.output
-    with demo_provider(folder, portal.port) as issuer:
+    with demo_provider(folder, portal.port, provider_port) as issuer:
         name = "LVPORTAL_UNSAFE_PROVIDER_ADDRESSES"
         portal.environment[name] = issuer.removeprefix("http://")
         # A test signs many people in from one address.

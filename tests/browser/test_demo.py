@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.browser import demo_journey
@@ -45,3 +47,19 @@ def test_an_agent_who_is_switched_off_is_told_so(demo, someone):
     agent.reads("You are not signed in")
     agent.reads("Your account is switched off.")
     agent.is_told_to_sign_in("agent")
+
+
+def test_what_the_provider_said_stands_below_what_it_means(demo, someone):
+    user = someone(demo.portal)
+
+    user.visit("portal", "/sso/acme")
+    user.page.get_by_text("Play a failure").click()
+    user.page.get_by_label("Not assigned").check()
+    demo_journey.choose_person(user, "manager@acme.example")
+
+    user.reads("Your sign-in provider has not given you this app.")
+    user.reads("Ask your administrator to assign the app to you.")
+    user.reads(re.compile(r"Your sign-in provider said:\s*User is not assigned to the client application\."))
+    user.press("Try again", "link")
+    demo_journey.choose_person(user, "manager@acme.example")
+    user.lands("portal", "Acme Manager")

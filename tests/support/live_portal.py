@@ -40,10 +40,12 @@ class LivePortal:
         database_url: str,
         providers: Sequence[HasAddress | str] = (),
         settings: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
     ) -> None:
         self.folder = folder
         self.log_file = folder / "portal.log"
-        self.port = free_port()
+        self.port = port or free_port()
         self.portal_origin = f"http://portal.localhost:{self.port}"
         self.agent_origin = f"http://agent.localhost:{self.port}"
         addresses = [one if isinstance(one, str) else one.address for one in providers]
