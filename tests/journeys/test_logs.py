@@ -14,6 +14,8 @@ import pytest
 from tests.journeys.stage import HOSTS, SESSION_COOKIE, Browser, Stage
 from tests.providers.hostile import ABSENT, HostileProvider, Raw
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "Tr0mbone-in-the-cellar"
 WRONG_PASSWORD = "Tr0mbone-in-the-attic"
 

@@ -13,6 +13,8 @@ from lvportal.models import PersonSession
 from tests.journeys.stage import FORM, HOSTS, Browser, Client, Reply, Stage, assert_signed_in
 from tests.providers.hostile import HostileProvider
 
+pytestmark = pytest.mark.slow
+
 PORTAL = HOSTS["portal"]
 TEN_MEGABYTES = b"x" * 10_000_000
 

@@ -21,6 +21,8 @@ from tests.journeys.stage import (
 )
 from tests.providers.hostile import HostileProvider
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 
 
