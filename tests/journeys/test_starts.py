@@ -234,6 +234,7 @@ def test_an_unknown_client_is_refused_alike(acme: Client, browser: Browser, code
     assert_signed_in(browser, browser.sign_in("acme"))
 
 
+@pytest.mark.slow
 def test_a_flood_of_starts_and_random_answers_writes_nothing(
     stage: Stage, acme: Client, browser: Browser
 ) -> None:
