@@ -127,6 +127,17 @@ class ConnectionChanged(SignInRefused):
     administrator_step = "None: the next try uses the new revision."
 
 
+class SecretUnreadable(SignInRefused):
+    """The key that sealed the connection's secret has left the key ring."""
+
+    code = "sign_in.secret_unreadable"
+    status = 503
+    user_message = "The portal cannot read {client}'s connection at the moment."
+    next_step = "Tell your administrator: this is not your fault, and trying again does not help."
+    administrator_step = "Customer Care puts the key back into the ring, or you paste the secret again."
+    step = 1
+
+
 class UnknownClient(SignInRefused):
     """No live client has this code. Says the same whether it never was or is gone."""
 

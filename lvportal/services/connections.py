@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from lvportal.errors import ChangeRefused, EditConflict, SingleSignOnOff, UnknownClient
+from lvportal.errors import ChangeRefused, EditConflict, SecretUnreadable, SingleSignOnOff, UnknownClient
 from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.models import Account, Connection, Feature, Revision, Tenant
 from lvportal.models.base import table
@@ -183,15 +183,19 @@ def secret_purpose(connection_id: int) -> str:
 
 
 def load_configuration(session: Session, key_ring: KeyRing, revision_id: int) -> RelyingPartyConfiguration:
-    """Return a revision as the protocol wants it, its secret opened. Raises RevisionUnknown."""
+    """Return a revision as the protocol wants it, its secret opened.
+
+    Raises RevisionUnknown or SecretUnreadable.
+    """
     revision = session.get(Revision, revision_id)
     if revision is None:
         raise RevisionUnknown(str(revision_id))
-    secret = (
-        key_ring.open(revision.sealed_secret, purpose=secret_purpose(revision.connection_id))
-        if revision.sealed_secret
-        else None
-    )
+    secret = None
+    if revision.sealed_secret:
+        try:
+            secret = key_ring.open(revision.sealed_secret, purpose=secret_purpose(revision.connection_id))
+        except NotOpened as missing:
+            raise SecretUnreadable(f"revision {revision.number}: {missing}") from missing
     extra: dict[str, Any] = {}
     if revision.allows_hs256:
         extra["allowed_algorithms"] = frozenset({"HS256"})

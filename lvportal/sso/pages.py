@@ -17,7 +17,7 @@ from lvportal.services import sign_in, sign_in_records
 from lvportal.sso import pending_cookie
 from lvportal.web.access import public
 from lvportal.web.hosts import HostBlueprint, audience, origin
-from lvportal.web.refusal_page import refusal_page
+from lvportal.web.refusal_page import refusal_page, start_address
 from lvportal.web.request import now, visitor
 from lvportal.web.return_to import path_of
 from lvportal.web.session import remember_client, sign_in_person
@@ -114,7 +114,8 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
             now=moment,
         )
     except ConnectionChanged:
-        response: Response = redirect(_redirect_uri(client_code), 303)
+        again = start_address(client_code, pending.return_to if pending else "/")
+        response: Response = redirect(again, 303)
     except SignInRefused as refused:
         sign_in_records.log_refusal(refused, client_code=client_code, audience=audience())
         response = refusal_page(

@@ -35,13 +35,19 @@ class Refusal:
     password_url: str | None
 
 
+def start_address(client_code: str, return_to: str = "/") -> str:
+    """Return the address on this host that starts a client's sign-in and ends at ``return_to``."""
+    address = f"/sso/{quote(client_code)}"
+    if return_to != "/":
+        address += f"?target_link_uri={quote(origin() + return_to, safe='')}"
+    return address
+
+
 def refusal_page(refused: SignInRefused, *, client_code: str, at: datetime, return_to: str = "/") -> Response:
     """Render the page with the refusal's own status."""
     client = refused.facts.get("client")
     provider = refused.facts.get("provider")
-    again = f"/sso/{quote(client_code)}"
-    if return_to != "/":
-        again += f"?target_link_uri={quote(origin() + return_to, safe='')}"
+    again = start_address(client_code, return_to)
     ended = isinstance(refused, (SingleSignOnOff, UnknownClient))
     refusal = Refusal(
         title=refused.words(refused.user_message),

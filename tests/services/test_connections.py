@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from lvportal.errors import EditConflict, SingleSignOnOff
+from lvportal.errors import EditConflict, SecretUnreadable, SingleSignOnOff
 from lvportal.models import AuditEvent, Revision
 from lvportal.services import audit, connections
 from lvportal.services.transactions import writing
@@ -134,5 +134,5 @@ def test_a_secret_sealed_for_one_connection_opens_in_no_other(world: World) -> N
         one, other = world.session.scalars(select(Revision).order_by(Revision.id)).all()
         other.sealed_secret = one.sealed_secret
 
-    with pytest.raises(Exception, match="sealed for something else"):
+    with pytest.raises(SecretUnreadable):
         connections.load_configuration(world.session, world.key_ring, other.id)
