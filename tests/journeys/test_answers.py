@@ -10,7 +10,6 @@ import time_machine
 
 from lvportal.models import Account, PersonSession, Tenant
 from tests.journeys.stage import (
-    HOSTS,
     PENDING_COOKIE,
     Browser,
     Client,
