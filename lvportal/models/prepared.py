@@ -1,9 +1,9 @@
-"""Reads compiled once and handed straight to the database's driver.
+"""Statements compiled once and handed straight to the database's driver.
 
-Three reads are run by every sign-in or every page. SQLAlchemy's execution costs
-seven times what SQLite needs for them (docs/decisions/0011-prepared-reads.md),
-so these three are compiled by it, once, and run past it. Values and columns are
-converted by the same types as ever.
+Three reads and four writes are run by every sign-in or every page. SQLAlchemy's
+execution costs seven times what SQLite needs for them
+(docs/decisions/0011-prepared-statements.md), so these are compiled by it, once,
+and run past it. Values and columns are converted by the same types as ever.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from sqlalchemy import Select
+from sqlalchemy import Insert, Select, Update
 from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
 _Convert = Callable[[Any], Any]
 
 
-def engine_of(session: Session) -> Engine:
+def engine_of(database: Session | Engine) -> Engine:
     """Return the engine behind a session: ours are bound to nothing else."""
-    return cast(Engine, session.get_bind())
+    return database if isinstance(database, Engine) else cast(Engine, database.get_bind())
 
 
 class Prepared:
@@ -53,20 +54,43 @@ class Prepared:
         return found
 
 
+class PreparedWrite:
+    """One INSERT or UPDATE, every value a named parameter, run inside a writing transaction."""
+
+    def __init__(self, statement: Insert | Update) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Run it. Raises SQLAlchemy's IntegrityError, as its own execution would."""
+        dialect = connection.dialect
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = _Compiled(self._statement, dialect, list(values))
+        try:
+            found.send(connection.connection, values).close()
+        except dialect.dbapi.IntegrityError as clash:  # type: ignore[union-attr]
+            raise IntegrityError(str(self._statement), None, clash) from clash
+
+
 class _Compiled:
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
+    def __init__(
+        self, statement: Select[Any] | Insert | Update, dialect: Dialect, columns: list[str] | None = None
+    ) -> None:
+        is_insert = isinstance(statement, Insert)
+        compiled = statement.compile(dialect=dialect, column_keys=columns if is_insert else None)
         self._text = str(compiled)
         self._positions: list[str] | None = compiled.positiontup
         self._fixed = compiled.construct_params(_check=False)
         self._to_driver = cast(dict[str, _Convert], dict(compiled._bind_processors))
         self._from_driver: list[tuple[int, _Convert]] = []
-        for index, column in enumerate(statement.selected_columns):
+        for index, column in enumerate(statement.selected_columns if isinstance(statement, Select) else ()):
             convert = column.type._cached_result_processor(dialect, None)
             if convert is not None:
                 self._from_driver.append((index, convert))
 
-    def run(self, driver: Any, values: Mapping[str, Any]) -> list[Row]:
+    def send(self, driver: Any, values: Mapping[str, Any]) -> Any:
+        """Return the cursor after execution."""
         given = {**self._fixed, **values}
         for name, convert in self._to_driver.items():
             given[name] = convert(given[name])
@@ -74,6 +98,15 @@ class _Compiled:
         cursor = driver.cursor()
         try:
             cursor.execute(self._text, sent)
+        except BaseException:
+            cursor.close()
+            raise
+        return cursor
+
+    def run(self, driver: Any, values: Mapping[str, Any]) -> list[Row]:
+        """Return the rows, converted."""
+        cursor = self.send(driver, values)
+        try:
             found = cursor.fetchall()
         finally:
             cursor.close()

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from lvportal.models import Account, Connection, Feature, PersonSession, Tenant
 from lvportal.models.base import table
-from lvportal.models.prepared import Prepared, engine_of
+from lvportal.models.prepared import Prepared, PreparedWrite, engine_of
 from lvportal.models.tenants import SINGLE_SIGN_ON
-from lvportal.services.transactions import Database
+from lvportal.services.transactions import Database, connection_of
 
 # Written at most this often, or every page view would be a database write.
 SEEN_EVERY_SECONDS = 60
@@ -88,7 +89,7 @@ _ACCOUNTS = table(Account)
 _TENANTS = table(Tenant)
 _CONNECTIONS = table(Connection)
 _FEATURES = table(Feature)
-_INSERT = insert(_SESSIONS)
+_INSERT = PreparedWrite(insert(_SESSIONS).inline())
 _FIND = Prepared(
     select(
         _SESSIONS.c.id,
@@ -152,8 +153,8 @@ _END = (
 def open_session(database: Database, new: NewSession, *, absolute_seconds: int, now: datetime) -> Opened:
     """Write a session with a fresh random handle and return what the cookie needs."""
     handle = secrets.token_urlsafe(32)
-    database.execute(
-        _INSERT,
+    _INSERT.run(
+        connection_of(database),
         {
             "handle_hash": hash_handle(handle),
             "tenant_id": new.tenant_id,
@@ -178,11 +179,11 @@ def open_session(database: Database, new: NewSession, *, absolute_seconds: int, 
 
 
 def find(
-    session: Session, handle: str, *, audience: str, idle_seconds: int, now: datetime
+    database: Session | Engine, handle: str, *, audience: str, idle_seconds: int, now: datetime
 ) -> LiveSession | None:
     """Return the live session with this handle on this host, or None. One indexed read."""
     row = _FIND.row(
-        engine_of(session),
+        engine_of(database),
         {
             "handle_hash": hash_handle(handle),
             "audience": audience,

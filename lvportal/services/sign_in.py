@@ -26,6 +26,7 @@ from lvportal.errors import (
 )
 from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
+from lvportal.models.prepared import PreparedWrite
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
 from lvportal.services import accounts, connections, sessions, sign_in_records
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
@@ -35,8 +36,8 @@ from lvportal.services.transactions import writing_at_once
 
 PENDING_SECONDS = 600
 
-_LINK = insert(table(IdentityLink))
-_SEEN = (
+_LINK = PreparedWrite(insert(table(IdentityLink)).inline())
+_SEEN = PreparedWrite(
     update(table(Account))
     .where(table(Account).c.id == bindparam("of_account"))
     .values(last_sign_in_at=bindparam("at"), last_address=bindparam("address"))
@@ -232,8 +233,8 @@ def _open(
         matches_case=protocol.matches_case,
     )
     if account.linked_subject is None:
-        database.execute(
-            _LINK,
+        _LINK.run(
+            database,
             {
                 "tenant_id": connection.tenant_id,
                 "audience": arrival.audience,
@@ -257,8 +258,8 @@ def _open(
         claim_names=identity.claim_names,
         harmless_claims=dict(identity.harmless_claims),
     )
-    database.execute(
-        _SEEN,
+    _SEEN.run(
+        database,
         {"of_account": account.account_id, "at": now, "address": arrival.visitor.address[:45]},
     )
     return sessions.open_session(

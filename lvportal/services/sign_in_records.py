@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from lvportal.errors import STEPS, SignInRefused
 from lvportal.models import SignInRecord
 from lvportal.models.base import table
+from lvportal.models.prepared import PreparedWrite
 from lvportal.services import references
-from lvportal.services.transactions import Database
+from lvportal.services.transactions import Database, connection_of
 
 log = logging.getLogger(__name__)
 
 _RECORDS = table(SignInRecord)
-_INSERT = insert(_RECORDS)
+_INSERT = PreparedWrite(insert(_RECORDS).inline())
 _FREE_STATE = (
     update(_RECORDS)
     .where(
@@ -61,8 +62,8 @@ def write(
     sign-in was finished already.
     """
     reference = references.new_reference()
-    database.execute(
-        _INSERT,
+    _INSERT.run(
+        connection_of(database),
         {
             "reference": reference,
             "tenant_id": tenant_id,

@@ -20,6 +20,11 @@ Database = Session | Connection
 """Where a statement on tables is run: in a use case's session, or in the sign-in's bare transaction."""
 
 
+def connection_of(database: Database) -> Connection:
+    """Return the connection that ``database`` runs its statements on."""
+    return database.connection() if isinstance(database, Session) else database
+
+
 @contextmanager
 def writing(session: Session) -> Iterator[Session]:
     """Run the block as one writing transaction: committed at its end, undone by an exception."""

@@ -50,7 +50,8 @@ def single_sign_on(client_code: str) -> Response:
 def _start(client_code: str, moment: datetime) -> Response:
     registry = current_app.extensions["lvportal"].registry
     departure = sign_in.begin(db.session(), registry, _read_start(client_code), now=moment)
-    response = redirect(departure.url, 303)
+    # Not Flask's redirect: it writes the address once more into a page nobody sees.
+    response: Response = current_app.response_class(status=303, headers=[("Location", departure.url)])
     pending_cookie.put(
         response,
         request,
@@ -65,7 +66,8 @@ def _start(client_code: str, moment: datetime) -> Response:
 
 def _read_start(client_code: str) -> sign_in.Start:
     read: dict[str, str] = {}
-    for name in STARTS:
+    is_bare = not request.args and request.method == "GET"  # nearly every start
+    for name in () if is_bare else STARTS:
         values = request.args.getlist(name) + request.form.getlist(name)
         if len(values) > 1:
             raise InitiatorRefused(f"{name} is repeated")

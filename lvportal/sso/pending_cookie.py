@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import asdict
+from dataclasses import fields
 
 from flask import Request
 from werkzeug.wrappers import Response
@@ -22,6 +22,8 @@ from lvportal.web import cookies
 PREFIX = "__Host-lv-pending-"
 # Request headers are limited (often to 8 kB): beyond this many the oldest go.
 KEPT = 6
+
+_FIELDS = tuple(field.name for field in fields(PendingSignIn))
 
 
 def name_of(state: str) -> str:
@@ -47,7 +49,9 @@ def put(
     cookies.put(
         response,
         name_of(pending.state),
-        key_ring.seal(json.dumps(asdict(pending)), purpose=_purpose(audience, client_code)),
+        key_ring.seal(
+            json.dumps([getattr(pending, name) for name in _FIELDS]), purpose=_purpose(audience, client_code)
+        ),
         max_age_seconds=PENDING_SECONDS,
         # A form_post answer is a cross-site POST: only SameSite=None comes along.
         crosses_sites=answers_by_form_post,
@@ -77,7 +81,7 @@ def take(
     response_names.append(name)
     try:
         values = json.loads(key_ring.open(sealed, purpose=_purpose(audience, client_code)))
-        pending = PendingSignIn(**values)
+        pending = PendingSignIn(**dict(zip(_FIELDS, values, strict=True)))
     except (NotOpened, ValueError, TypeError):
         return None
     return pending if hmac.compare_digest(pending.state.encode(), state.encode()) else None

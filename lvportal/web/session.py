@@ -50,7 +50,7 @@ current_session: LiveSession = cast(LiveSession, LocalProxy(_current))
 """The live session of this request; falsy when nobody is signed in."""
 
 
-class _Plain(URLSafeTimedSerializer):
+class PlainSerializer(URLSafeTimedSerializer):
     """Without the attempt to compress: it costs more than the few bytes it would save."""
 
     def dump_payload(self, obj: Any) -> bytes:
@@ -66,7 +66,7 @@ class HostSessions(SecureCookieSessionInterface):
 
     def __init__(self, keys: list[str]) -> None:
         self._serializers = {
-            name: _Plain(
+            name: PlainSerializer(
                 list(reversed(keys)),
                 salt=f"lvportal session {name}",
                 serializer=self.serializer,
@@ -88,7 +88,7 @@ def _load(login_id: str) -> Person | None:
     host = audience()
     moment = datetime.now(UTC)
     live = sessions.find(
-        db.session(), handle, audience=host, idle_seconds=settings.idle_seconds(host), now=moment
+        db.engine, handle, audience=host, idle_seconds=settings.idle_seconds(host), now=moment
     )
     if live is None or live.login_id != login_id:
         return None

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, current_app, g, get_flashed_messages, request, session
 from flask_wtf.csrf import generate_csrf
-from itsdangerous import URLSafeTimedSerializer
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response
 
@@ -20,6 +19,7 @@ from lvportal.services import references
 from lvportal.settings import Settings
 from lvportal.web.access import ROLE_LABELS, Permission, may
 from lvportal.web.hosts import HOST_LABELS, audience
+from lvportal.web.session import PlainSerializer
 
 STATIC = Path(__file__).resolve().parent.parent.parent / "static"
 
@@ -100,8 +100,8 @@ def _signed(key: str, raw: str) -> str:
 
 
 @lru_cache(2)
-def _signer(key: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(key, salt="wtf-csrf-token")
+def _signer(key: str) -> PlainSerializer:
+    return PlainSerializer(key, salt="wtf-csrf-token")
 
 
 def _versions() -> Any:
