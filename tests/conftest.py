@@ -18,6 +18,7 @@ from tests.providers.fixtures import (
     oidc_provider,
     oidc_provider_with_full_tokens,
 )
+from tests.support import cheap
 from tests.support.fixtures import (
     _chromium,
     _migrated_database,
@@ -40,6 +41,9 @@ __all__ = [
     "oidc_provider_with_full_tokens",
     "postgres_url",
 ]
+
+cheap.use_cheap_passwords()
+cheap.keep_compiled_templates()
 
 NOTHING_IS_SKIPPED = os.environ.get("CI") == "true"
 
