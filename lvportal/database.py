@@ -28,10 +28,11 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     if make_url(settings.database_url.get_secret_value()).get_backend_name() == "sqlite":
         return {
             "connect_args": {"timeout": 15, "check_same_thread": False},
+            "pool_use_lifo": True,  # the connection used last has its pages and statements at hand
             "pool_size": 16,
             "max_overflow": 48,
         }
-    return {"pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
+    return {"pool_use_lifo": True, "pool_size": 16, "max_overflow": 48, "pool_pre_ping": True}
 
 
 def prepare_sqlite(engine: Engine) -> None:
