@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import current_app, redirect, request
+from flask import current_app, request
 from werkzeug.wrappers import Response
 
 from lvportal.errors import ConnectionChanged, InitiatorRefused, SignInRefused
@@ -20,6 +20,7 @@ from lvportal.web.hosts import HostBlueprint, audience, origin
 from lvportal.web.refusal_page import refusal_page, start_address
 from lvportal.web.request import now, visitor
 from lvportal.web.return_to import path_of
+from lvportal.web.see_other import SeeOther
 from lvportal.web.session import remember_client, sign_in_person
 
 bp = HostBlueprint("sso", __name__)
@@ -50,8 +51,7 @@ def single_sign_on(client_code: str) -> Response:
 def _start(client_code: str, moment: datetime) -> Response:
     registry = current_app.extensions["lvportal"].registry
     departure = sign_in.begin(db.session(), registry, _read_start(client_code), now=moment)
-    # Not Flask's redirect: it writes the address once more into a page nobody sees.
-    response: Response = current_app.response_class(status=303, headers=[("Location", departure.url)])
+    response = SeeOther(departure.url)
     pending_cookie.put(
         response,
         request,
@@ -117,7 +117,7 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
         )
     except ConnectionChanged:
         again = start_address(client_code, pending.return_to if pending else "/")
-        response: Response = redirect(again, 303)
+        response: Response = SeeOther(again)
     except SignInRefused as refused:
         sign_in_records.log_refusal(refused, client_code=client_code, audience=audience())
         response = refusal_page(
@@ -128,7 +128,7 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
         )
     else:
         sign_in_person(welcome.opened)
-        response = redirect(welcome.return_to, 303)
+        response = SeeOther(welcome.return_to)
         remember_client(response, welcome.client_code)
     pending_cookie.forget(response, used)
     return response

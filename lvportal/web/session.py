@@ -8,8 +8,8 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from flask import Flask, current_app, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response, current_app, request, session
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import UserMixin, current_user, login_user, logout_user
 from itsdangerous import URLSafeTimedSerializer
 from itsdangerous.encoding import base64_encode
@@ -77,6 +77,15 @@ class HostSessions(SecureCookieSessionInterface):
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         return self._serializers[request.environ["lvportal.audience"]]
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        # Nearly every answer leaves the cookie as it came, and Flask would ask
+        # for seven settings before it finds that out. The lifetime is not
+        # extended by use (SESSION_REFRESH_EACH_REQUEST): the row decides.
+        if session.modified:
+            super().save_session(app, session, response)
+        elif session.accessed:
+            response.vary.add("Cookie")
 
 
 @login_manager.user_loader
