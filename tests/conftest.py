@@ -9,6 +9,7 @@ import os
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.providers.fixtures import (
@@ -44,6 +45,9 @@ __all__ = [
 
 cheap.use_cheap_passwords()
 cheap.keep_compiled_templates()
+
+hypothesis.settings.register_profile("fast", max_examples=20)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NOTHING_IS_SKIPPED = os.environ.get("CI") == "true"
 
