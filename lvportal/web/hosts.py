@@ -83,7 +83,7 @@ class HostGate:
         environ["QUERY_STRING"] = _encoded(environ.get("QUERY_STRING", ""))
         environ["lvportal.audience"] = audience
         environ["lvportal.client_address"] = client_address(environ, self._settings.trusted_proxies)
-        return self._app(environ, start_response)
+        return _whole(self._app(environ, start_response))
 
     def _plain(self, host: str) -> str:
         """Return the host in small letters without its scheme's default port."""
@@ -99,6 +99,20 @@ class HostGate:
 def _encoded(query: str) -> str:
     # Werkzeug raises on raw bytes that are no UTF-8, and takes them when they are encoded.
     return query if query.isascii() else "".join(c if c.isascii() else f"%{ord(c):02X}" for c in query)
+
+
+def _whole(answer: Iterable[bytes]) -> list[bytes]:
+    """Return an answer in one piece.
+
+    None of ours is streamed. The server sends a list at once, and takes anything
+    else through a channel, piece by piece: that was a third of a page's time.
+    """
+    try:
+        return list(answer)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
 
 
 def _refuse(host: str, start_response: StartResponse) -> Iterable[bytes]:
