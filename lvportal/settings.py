@@ -173,11 +173,6 @@ class Settings(BaseSettings):
         """Return after how many seconds a session ends in any case."""
         return 3600 * (self.portal_absolute_hours if audience == "portal" else self.agent_absolute_hours)
 
-    @property
-    def single_sign_on_reaches_private_addresses(self) -> bool:
-        """Tell whether any provider may be reached without https or on a private address."""
-        return bool(self.unsafe_provider_addresses)
-
 
 def load(environ: dict[str, str] | None = None, **values: Any) -> Settings:
     """Read the settings from the environment; ``values`` win over it.
