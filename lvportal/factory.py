@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -43,10 +44,17 @@ class Portal:
     passwords: PasswordChecker
 
 
+class PortalApp(Flask):
+    """Flask, without the question of each of its calls whether the callee is asynchronous: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the app. Raises SettingsWrong before anything is opened."""
     settings = settings or settings_module.load()
-    app = Flask("lvportal", static_folder=None, template_folder=str(ROOT / "templates"))
+    app = PortalApp("lvportal", static_folder=None, template_folder=str(ROOT / "templates"))
     app.url_map.host_matching = True
     logs.init(settings)
     _configure(app, settings)
@@ -56,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _serve_static(app, settings)
     _register_pages(app)
     app.before_request(access.guard)
-    headers.init_app(app, over_https=settings.portal_origin.startswith("https:"))
+    headers.init_app(app)
     error_pages.init_app(app)
     app.wsgi_app = HostGate(app.wsgi_app, settings)  # type: ignore[method-assign]
     _say_what_is_unsafe(settings)
@@ -70,13 +78,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         MAX_FORM_PARTS=100,
         SESSION_COOKIE_NAME=COOKIE,
-        SESSION_COOKIE_SECURE=True,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=timedelta(
-            seconds=max(settings.absolute_seconds(a) for a in ("portal", "agent"))
-        ),
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=_longest_session(settings)),
         SQLALCHEMY_DATABASE_URI=database.url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=database.engine_options(settings),
         WTF_CSRF_TIME_LIMIT=None,
@@ -112,7 +114,13 @@ def _hold(app: Flask, settings: Settings) -> None:
         PasswordChecker(settings.password_hashes_at_once),
     )
     app.secret_key = key_ring.signing_keys("csrf")[0]
-    app.session_interface = HostSessions(key_ring.signing_keys("session cookie"))
+    app.session_interface = HostSessions(
+        key_ring.signing_keys("session cookie"), lifetime_seconds=_longest_session(settings)
+    )
+
+
+def _longest_session(settings: Settings) -> int:
+    return max(settings.absolute_seconds(audience) for audience in ("portal", "agent"))
 
 
 def _open_database(app: Flask) -> None:
@@ -126,6 +134,8 @@ def _bind_extensions(app: Flask) -> None:
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
     csrf.init_app(app)
     login_manager.session_protection = None
+    # Without that protection nobody compares the hash of address and browser that is drawn at every turn.
+    login_manager._session_identifier_generator = str
     login_manager.init_app(app)
     limiter.init_app(app)
     _limit_marked_views_alone(app)
@@ -140,6 +150,9 @@ def _limit_marked_views_alone(app: Flask) -> None:
     app.before_request_funcs[None].remove(limiter._check_request_limit)
     app.after_request_funcs[None] = [
         hook for hook in app.after_request_funcs[None] if getattr(hook, "args", (None,))[0] is not limiter
+    ]
+    app.teardown_request_funcs[None] = [
+        hook for hook in app.teardown_request_funcs[None] if getattr(hook, "__self__", None) is not limiter
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from authlib.integrations.flask_client import OAuth
 from cachetools import LRUCache
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from lvportal.key_ring import KeyRing
@@ -71,15 +72,16 @@ class ConnectionRegistry(OAuth):  # type: ignore[misc]  # Authlib ships no types
         self._registry: dict[str, Any] = {}
         self._clients: LRUCache[str, ConnectionClient] = LRUCache(KEPT)
 
-    def protocol_for(self, session: Session, connection: LiveConnection) -> ConnectionClient:
+    def protocol_for(self, engine: Engine, connection: LiveConnection) -> ConnectionClient:
         """Return the client object of the connection's live revision, made at its first use."""
         name = f"connection_{connection.connection_id}_revision_{connection.revision_id}"
         with self._lock:
             found = self._clients.get(name)
         if found is not None:
             return found
-        configuration = connections.load_configuration(session, self._key_ring, connection.revision_id)
-        matches_case = connections.matches_case(session, connection.revision_id)
+        with Session(engine) as session:
+            configuration = connections.load_configuration(session, self._key_ring, connection.revision_id)
+            matches_case = connections.matches_case(session, connection.revision_id)
         sign_in = OidcSignIn(configuration, self._documents, self._fetcher)
         with self._lock:
             # Authlib keeps every registration for ever, and hands out the old

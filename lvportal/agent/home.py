@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import render_template
 
 from lvportal.web.hosts import HostBlueprint
-from lvportal.web.session import current_session
+from lvportal.web.session import live_session
 
 
 def add_to(bp: HostBlueprint) -> None:
@@ -15,6 +15,4 @@ def add_to(bp: HostBlueprint) -> None:
 
 def show() -> str:
     """Show the agent's own facts and the way out."""
-    # Resolved once: every use of the proxy in the template would look it up again.
-    person = current_session._get_current_object()  # type: ignore[attr-defined]
-    return render_template("agent/home.html", person=person)
+    return render_template("agent/home.html", person=live_session())

@@ -9,6 +9,7 @@ and run past it. Values and columns are converted by the same types as ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Insert, Select, Update
@@ -25,6 +26,14 @@ def engine_of(database: Session | Engine) -> Engine:
     return database if isinstance(database, Engine) else cast(Engine, database.get_bind())
 
 
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that has begun on a driver's own connection (services/transactions.py)."""
+
+    dialect: Dialect
+    connection: Any
+
+
 class Prepared:
     """One SELECT with named parameters, compiled per dialect at its first use."""
 
@@ -32,7 +41,7 @@ class Prepared:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
+    def rows(self, connection: Connection | Transaction, values: Mapping[str, Any]) -> list[Row]:
         """Run it inside a transaction that has begun."""
         return self._for(connection.dialect).run(connection.connection, values)
 
@@ -61,16 +70,22 @@ class PreparedWrite:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Run it. Raises SQLAlchemy's IntegrityError, as its own execution would."""
+    def run(self, connection: Connection | Transaction, values: Mapping[str, Any]) -> int:
+        """Run it and return how many rows it met.
+
+        Raises SQLAlchemy's IntegrityError, as its own execution would.
+        """
         dialect = connection.dialect
         found = self._compiled.get(dialect.name)
         if found is None:
             found = self._compiled[dialect.name] = _Compiled(self._statement, dialect, list(values))
         try:
-            found.send(connection.connection, values).close()
+            cursor = found.send(connection.connection, values)
         except dialect.dbapi.IntegrityError as clash:  # type: ignore[union-attr]
             raise IntegrityError(str(self._statement), None, clash) from clash
+        met: int = cursor.rowcount
+        cursor.close()
+        return met
 
 
 class _Compiled:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select
-from sqlalchemy.engine import Connection
 
 from lvportal.errors import AccountDuplicate, AccountInactive, NoAccount, SubjectChanged, SubjectTaken
 from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
-from lvportal.models.prepared import Prepared
+from lvportal.models.prepared import Prepared, Transaction
 from lvportal.services.folding import fold
 
 
@@ -55,11 +54,11 @@ _CANDIDATES = Prepared(
 
 
 def candidates(
-    connection: Connection, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
+    database: Transaction, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
 ) -> list[Candidate]:
     """Return every account that this email or this subject points to. One indexed read."""
     rows = _CANDIDATES.rows(
-        connection,
+        database,
         {
             "tenant_id": tenant_id,
             "audience": audience,

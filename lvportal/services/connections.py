@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused, EditConflict, SecretUnreadable, SingleSignOnOff, UnknownClient
@@ -142,14 +143,14 @@ _FOR_SIGN_IN = Prepared(
 )
 
 
-def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
+def look_up(database: Session | Engine, client_code: str) -> ClientAtTheDoor:
     """Return the client with exactly this code: it is part of a redirect URI.
 
     Raises UnknownClient. One indexed read.
     """
     # What cannot be a code is not asked for: PostgreSQL raises on a NUL character.
     is_code = CODE.fullmatch(client_code)
-    row = _FOR_SIGN_IN.row(engine_of(session), {"code": client_code}) if is_code else None
+    row = _FOR_SIGN_IN.row(engine_of(database), {"code": client_code}) if is_code else None
     if row is None:
         raise UnknownClient(client_code[:40])
     tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row
@@ -159,13 +160,13 @@ def look_up(session: Session, client_code: str) -> ClientAtTheDoor:
     return ClientAtTheDoor(tenant_id, code, name, live)
 
 
-def for_sign_in(session: Session, client_code: str) -> LiveConnection:
+def for_sign_in(database: Session | Engine, client_code: str) -> LiveConnection:
     """Return the connection that signs this client's people in.
 
     Raises UnknownClient, or SingleSignOnOff when the feature, the switch or the
     connection itself is missing.
     """
-    client = look_up(session, client_code)
+    client = look_up(database, client_code)
     if client.live is None:
         raise SingleSignOnOff(client=client.client_name)
     return client.live
@@ -397,4 +398,4 @@ def people_depending(session: Session, tenant_id: int) -> tuple[int, int]:
 
 def matches_case(session: Session, revision_id: int) -> bool:
     """Tell whether a revision compares emails exactly."""
-    return bool(session.scalar(select(Revision.matches_case).where(Revision.id == revision_id)))
+    return session.get_one(Revision, revision_id).matches_case

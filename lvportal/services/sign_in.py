@@ -1,8 +1,9 @@
 """The story of one sign-in through a client's provider: begin, finish.
 
-Nothing is written before the provider has answered. What must be remembered
-meanwhile travels in the browser, sealed; what the answer leaves behind is one
-transaction: a session and its record, or the record of a refusal.
+Nothing is written before the provider has answered, and no database connection
+waits for it. What must be remembered meanwhile travels in the browser, sealed;
+what the answer leaves behind is one transaction: a session and its record, or
+the record of a refusal.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import bindparam, insert, update
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from lvportal.errors import (
     ConnectionChanged,
@@ -26,7 +26,7 @@ from lvportal.errors import (
 )
 from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
-from lvportal.models.prepared import PreparedWrite
+from lvportal.models.prepared import PreparedWrite, Transaction
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
 from lvportal.services import accounts, connections, sessions, sign_in_records
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
@@ -60,7 +60,7 @@ class ConnectedProtocol(SignInProtocol, Protocol):
 class Protocols(Protocol):
     """Where a live connection's protocol object comes from: the shared registry."""
 
-    def protocol_for(self, session: Session, connection: LiveConnection) -> ConnectedProtocol: ...
+    def protocol_for(self, engine: Engine, connection: LiveConnection) -> ConnectedProtocol: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,14 @@ class Welcome:
     client_code: str
 
 
-def begin(session: Session, protocols: Protocols, start: Start, *, now: datetime) -> Departure:
+def begin(engine: Engine, protocols: Protocols, start: Start, *, now: datetime) -> Departure:
     """Prepare the way to the provider. Reads, and writes nothing.
 
     Raises UnknownClient, SingleSignOnOff, InitiatorRefused, or what the
     protocol raises when the provider cannot be used.
     """
-    connection = connections.for_sign_in(session, start.client_code)
-    protocol = protocols.protocol_for(session, connection)
-    session.rollback()  # The provider may be slow: no database connection waits for it.
+    connection = connections.for_sign_in(engine, start.client_code)
+    protocol = protocols.protocol_for(engine, connection)
 
     if start.initiator_issuer is not None and start.initiator_issuer != protocol.issuer:
         raise InitiatorRefused("iss is not this connection's issuer", client=connection.client_name)
@@ -122,7 +121,7 @@ def begin(session: Session, protocols: Protocols, start: Start, *, now: datetime
 
 
 def finish(
-    session: Session,
+    engine: Engine,
     protocols: Protocols,
     arrival: Arrival,
     *,
@@ -134,20 +133,20 @@ def finish(
     Raises SignInRefused; when the answer belonged to a sign-in of this browser,
     the refusal is recorded and carries its reference.
     """
-    client = connections.look_up(session, arrival.client_code)
+    client = connections.look_up(engine, arrival.client_code)
     pending = _still_pending(arrival, now)
     try:
         connection = _unchanged(client, pending)
-        protocol = protocols.protocol_for(session, connection)
-        session.rollback()  # The provider may be slow: no database connection waits for it.
+        protocol = protocols.protocol_for(engine, connection)
 
         identity = protocol.arrive(arrival.answer, pending, redirect_uri=arrival.redirect_uri, now=now)
-        opened = _welcome(session, arrival, pending, connection, protocol, identity, absolute_seconds, now)
+        vouched = _Vouched(arrival, pending, connection, identity, protocol.matches_case)
+        opened = _welcome(engine, vouched, absolute_seconds, now)
         return Welcome(opened, pending.return_to, client.client_code)
     except ConnectionChanged:
         raise
     except SignInRefused as refused:
-        _record_refusal(session, arrival, client, pending, _named(refused, client), now)
+        _record_refusal(engine, arrival, client, pending, _named(refused, client), now)
         raise
 
 
@@ -170,55 +169,47 @@ def _unchanged(client: ClientAtTheDoor, pending: PendingSignIn) -> LiveConnectio
     return client.live
 
 
-def _welcome(
-    session: Session,
-    arrival: Arrival,
-    pending: PendingSignIn,
-    connection: LiveConnection,
-    protocol: ConnectedProtocol,
-    identity: ExternalIdentity,
-    absolute_seconds: int,
-    now: datetime,
-) -> sessions.Opened:
+@dataclass(frozen=True, slots=True)
+class _Vouched:
+    """A person the provider vouches for, and the attempt it did so in."""
+
+    arrival: Arrival
+    pending: PendingSignIn
+    connection: LiveConnection
+    identity: ExternalIdentity
+    matches_case: bool
+
+
+def _welcome(engine: Engine, vouched: _Vouched, absolute_seconds: int, now: datetime) -> sessions.Opened:
     for is_last_try in (False, False, True):
         try:
-            with writing_at_once(session) as database:
-                return _open(
-                    database, arrival, pending, connection, protocol, identity, absolute_seconds, now
-                )
+            with writing_at_once(engine) as database:
+                return _open(database, vouched, absolute_seconds, now)
         except IntegrityError as clash:
             # Either this very answer was finished a moment ago, or somebody
             # was linked meanwhile: one more look tells which, with its code.
-            if is_last_try or (_is_of_state(clash) and not _outlives_its_twin(session, pending)):
+            if is_last_try or (_is_of_state(clash) and not _outlives_its_twin(engine, vouched.pending)):
                 raise SignInExpired("this answer was already used") from clash
         except SignInRefused as refused:
-            refused.claim_names = refused.claim_names or identity.claim_names
-            refused.facts.setdefault("email", identity.email)
+            refused.claim_names = refused.claim_names or vouched.identity.claim_names
+            refused.facts.setdefault("email", vouched.identity.email)
             raise
     raise AssertionError("unreachable")
 
 
-def _outlives_its_twin(session: Session, pending: PendingSignIn) -> bool:
+def _outlives_its_twin(engine: Engine, pending: PendingSignIn) -> bool:
     """Free the state if what holds it is a refusal because its code was not exchanged.
 
     Of one answer sent twice at once the provider exchanges the code once, and
     its refusal of the other is written sooner than this sign-in's end: both
     would be refused, and a double click would keep people out.
     """
-    with writing_at_once(session) as database:
+    with writing_at_once(engine) as database:
         return sign_in_records.free_state(database, hash_state(pending.state))
 
 
-def _open(
-    database: Connection,
-    arrival: Arrival,
-    pending: PendingSignIn,
-    connection: LiveConnection,
-    protocol: ConnectedProtocol,
-    identity: ExternalIdentity,
-    absolute_seconds: int,
-    now: datetime,
-) -> sessions.Opened:
+def _open(database: Transaction, vouched: _Vouched, absolute_seconds: int, now: datetime) -> sessions.Opened:
+    arrival, connection, identity = vouched.arrival, vouched.connection, vouched.identity
     account = accounts.judge_match(
         accounts.candidates(
             database,
@@ -230,7 +221,7 @@ def _open(
         ),
         email=identity.email,
         subject=identity.subject,
-        matches_case=protocol.matches_case,
+        matches_case=vouched.matches_case,
     )
     if account.linked_subject is None:
         _LINK.run(
@@ -253,8 +244,8 @@ def _open(
         now=now,
         account_id=account.account_id,
         email=identity.email,
-        revision_id=pending.revision_id,
-        state_hash=hash_state(pending.state),
+        revision_id=vouched.pending.revision_id,
+        state_hash=hash_state(vouched.pending.state),
         claim_names=identity.claim_names,
         harmless_claims=dict(identity.harmless_claims),
     )
@@ -285,7 +276,7 @@ def _open(
 
 
 def _record_refusal(
-    session: Session,
+    engine: Engine,
     arrival: Arrival,
     client: ClientAtTheDoor,
     pending: PendingSignIn,
@@ -293,7 +284,7 @@ def _record_refusal(
     now: datetime,
 ) -> None:
     try:
-        with writing_at_once(session) as database:
+        with writing_at_once(engine) as database:
             sign_in_records.write(
                 database,
                 tenant_id=client.tenant_id,

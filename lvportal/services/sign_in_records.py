@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from lvportal.errors import STEPS, SignInRefused
 from lvportal.models import SignInRecord
 from lvportal.models.base import table
-from lvportal.models.prepared import PreparedWrite
+from lvportal.models.prepared import PreparedWrite, Transaction
 from lvportal.services import references
 from lvportal.services.transactions import Database, connection_of
 
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _RECORDS = table(SignInRecord)
 _INSERT = PreparedWrite(insert(_RECORDS).inline())
-_FREE_STATE = (
+_FREE_STATE = PreparedWrite(
     update(_RECORDS)
     .where(
         _RECORDS.c.state_hash == bindparam("of_state"),
@@ -90,12 +89,12 @@ def write(
     return reference
 
 
-def free_state(database: Connection, state_hash: str) -> bool:
+def free_state(database: Transaction, state_hash: str) -> bool:
     """Let a state be used after all if its record says that the code was not exchanged.
 
     The record stays, with its reference. Returns whether there was one.
     """
-    return bool(database.execute(_FREE_STATE, {"of_state": state_hash}).rowcount)
+    return bool(_FREE_STATE.run(database, {"of_state": state_hash}))
 
 
 def find(session: Session, reference: str, *, tenant_id: int | None = None) -> SignInRecord | None:

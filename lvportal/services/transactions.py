@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
 from lvportal.database import WRITES
-from lvportal.models.prepared import engine_of
+from lvportal.models.prepared import Transaction
 
-Database = Session | Connection
+Database = Session | Transaction
 """Where a statement on tables is run: in a use case's session, or in the sign-in's bare transaction."""
 
 
-def connection_of(database: Database) -> Connection:
-    """Return the connection that ``database`` runs its statements on."""
+def connection_of(database: Database) -> Connection | Transaction:
+    """Return what ``database`` runs its prepared statements on."""
     return database.connection() if isinstance(database, Session) else database
 
 
@@ -39,14 +39,21 @@ def writing(session: Session) -> Iterator[Session]:
 
 
 @contextmanager
-def writing_at_once(session: Session) -> Iterator[Connection]:
-    """Run the block as one writing transaction of tables alone, for the hot path.
+def writing_at_once(engine: Engine) -> Iterator[Transaction]:
+    """Run the block as one writing transaction of prepared statements alone, for the hot path.
 
-    The session is left out of it: it holds nothing of what is written here, and
-    its own bookkeeping costs as much as the statements do.
+    On the driver's own connection: the bookkeeping of a session or of a
+    connection of SQLAlchemy costs as much as the statements do.
     """
-    session.rollback()
-    with engine_of(session).connect() as connection:
-        writing_connection = connection.execution_options(**{WRITES: True})
-        with writing_connection.begin():
-            yield writing_connection
+    pooled = engine.raw_connection()
+    try:
+        if engine.dialect.name == "sqlite":
+            pooled.cursor().execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(engine.dialect, pooled)
+            pooled.commit()
+        except BaseException:
+            pooled.rollback()
+            raise
+    finally:
+        pooled.close()

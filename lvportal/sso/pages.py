@@ -49,13 +49,13 @@ def single_sign_on(client_code: str) -> Response:
 
 
 def _start(client_code: str, moment: datetime) -> Response:
-    registry = current_app.extensions["lvportal"].registry
-    departure = sign_in.begin(db.session(), registry, _read_start(client_code), now=moment)
+    portal = current_app.extensions["lvportal"]
+    departure = sign_in.begin(db.engine, portal.registry, _read_start(client_code), now=moment)
     response = SeeOther(departure.url)
     pending_cookie.put(
         response,
         request,
-        current_app.extensions["lvportal"].key_ring,
+        portal.key_ring,
         departure.pending,
         audience=audience(),
         client_code=client_code,
@@ -102,7 +102,7 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
     )
     try:
         welcome = sign_in.finish(
-            db.session(),
+            db.engine,
             portal.registry,
             sign_in.Arrival(
                 client_code=client_code,

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from lvportal.errors import RoleRefused
 from lvportal.web.return_to import safe_path
-from lvportal.web.session import current_session
+from lvportal.web.session import live_session
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -70,26 +70,29 @@ def may(permission: Permission) -> bool:
     CARE counts in the operator's own client alone: a client's provider vouches
     for whom it likes, and none of those may become our staff.
     """
-    if not current_session or (current_session.role == "CARE" and not current_session.is_operator):
+    live = live_session()
+    if live is None or (live.role == "CARE" and not live.is_operator):
         return False
-    return current_session.role in permission.roles
+    return live.role in permission.roles
 
 
 def guard() -> Response | None:
     """Run before every request: turn away whoever may not open its page."""
-    if request.endpoint is None:
+    endpoint = request.endpoint
+    if endpoint is None:
         return None
-    view = current_app.view_functions[request.endpoint]
+    view = current_app.view_functions[endpoint]
     if getattr(view, "is_public", False):
         return None
-    if not current_session:
+    live = live_session()
+    if live is None:
         wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
         path = safe_path(wanted)
         return redirect("/sign-in" if path == "/" else f"/sign-in?return_to={quote(path)}", 303)
     permission: Permission | None = getattr(view, "permission", None)
     if permission is not None and not may(permission):
         raise RoleRefused(
-            role=ROLE_LABELS.get(current_session.role or "", "Your role"),
+            role=ROLE_LABELS.get(live.role or "", "Your role"),
             roles=_join([ROLE_LABELS[role] for role in permission.roles]),
         )
     return None

@@ -11,9 +11,11 @@ _VALUE = re.compile(r"[A-Za-z0-9._~=-]*")
 
 
 def put(
-    response: Response, name: str, value: str, *, max_age_seconds: int, crosses_sites: bool = False
+    response: Response, name: str, value: str, *, max_age_seconds: int | None, crosses_sites: bool = False
 ) -> None:
-    """Set a cookie. ``crosses_sites`` lets it come along with a POST from another site.
+    """Set a cookie; without an age it ends with the browser.
+
+    ``crosses_sites`` lets it come along with a POST from another site.
 
     Written without Werkzeug's own, which quotes and checks for every kind of
     cookie: a sign-in sets four.
@@ -21,9 +23,8 @@ def put(
     if not name.startswith("__Host-") or not _VALUE.fullmatch(value):
         raise ValueError("not a cookie of this host")
     site = "None" if crosses_sites else "Lax"
-    response.headers.add(
-        "Set-Cookie", f"{name}={value}; Secure; HttpOnly; Max-Age={max_age_seconds}; Path=/; SameSite={site}"
-    )
+    age = "" if max_age_seconds is None else f" Max-Age={max_age_seconds};"
+    response.headers.add("Set-Cookie", f"{name}={value}; Secure; HttpOnly;{age} Path=/; SameSite={site}")
 
 
 def drop(response: Response, name: str) -> None:

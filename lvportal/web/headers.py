@@ -21,15 +21,17 @@ _ALWAYS = [
 _ONE_YEAR = "public, max-age=31536000, immutable"
 
 
-def init_app(app: Flask, *, over_https: bool) -> None:
-    """Add the headers to every answer of ``app``."""
-    fixed = list(_ALWAYS)
-    if over_https:
-        fixed.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
+def of_every_answer(*, over_https: bool) -> list[tuple[str, str]]:
+    """Return the headers that the host gate adds to whatever leaves."""
+    hsts = [("Strict-Transport-Security", "max-age=63072000; includeSubDomains")] if over_https else []
+    return _ALWAYS + hsts
+
+
+def init_app(app: Flask) -> None:
+    """Say of every answer whether it may be kept."""
 
     @app.after_request
     def _add(response: Response) -> Response:
-        response.headers.extend(fixed)
         if request.endpoint in ("static_portal", "static_agent") and response.status_code in (200, 304):
             response.headers["Cache-Control"] = _ONE_YEAR if "v" in request.args else "public, max-age=300"
         else:

@@ -16,6 +16,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 
 from lvportal.errors import HostUnknown
 from lvportal.settings import Settings
+from lvportal.web.headers import of_every_answer
 from lvportal.web.network import client_address
 
 if TYPE_CHECKING:
@@ -65,25 +66,30 @@ class HostGate:
 
     What a header says of scheme, host or user is not believed: the settings
     say which hosts exist, and only declared proxies are read for the address.
+    The headers that every answer carries are added here, on the way out.
     """
 
     def __init__(self, app: WSGIApplication, settings: Settings) -> None:
         self._app = app
         self._settings = settings
         self._audiences = {settings.host(a): a for a in ("portal", "agent")}
+        self._headers = of_every_answer(over_https=settings.portal_origin.startswith("https:"))
         self._schemes = {a: urlsplit(settings.origin(a)).scheme for a in ("portal", "agent")}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, headers + self._headers, *error)
+
         host = environ.get("HTTP_HOST", "")
         audience = self._audiences.get(host) or self._audiences.get(self._plain(host))
         if audience is None:
-            return _refuse(host, start_response)
+            return _refuse(host, start)
         environ["HTTP_HOST"] = self._settings.host(audience)
         environ["wsgi.url_scheme"] = self._schemes[audience]
         environ["QUERY_STRING"] = _encoded(environ.get("QUERY_STRING", ""))
         environ["lvportal.audience"] = audience
         environ["lvportal.client_address"] = client_address(environ, self._settings.trusted_proxies)
-        return _whole(self._app(environ, start_response))
+        return _whole(self._app(environ, start))
 
     def _plain(self, host: str) -> str:
         """Return the host in small letters without its scheme's default port."""
@@ -122,7 +128,6 @@ def _refuse(host: str, start_response: StartResponse) -> Iterable[bytes]:
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
     ]
     start_response(status, headers)
     return [body]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
 import secrets
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from flask import Flask, Response, current_app, request, session
+from flask import Flask, Response, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import UserMixin, current_user, login_user, logout_user
-from itsdangerous import URLSafeTimedSerializer
-from itsdangerous.encoding import base64_encode
+from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode, want_bytes
+from itsdangerous.signer import SigningAlgorithm
 from itsdangerous.url_safe import URLSafeSerializerMixin
 from sqlalchemy.exc import OperationalError
 from werkzeug.local import LocalProxy
@@ -42,16 +44,45 @@ class Person(UserMixin):
         return self.live.login_id
 
 
-def _current() -> LiveSession | None:
-    return cast("LiveSession | None", getattr(current_user, "live", None))
+def live_session() -> LiveSession | None:
+    """Return the live session of this request, read once, or None when nobody is signed in."""
+    # What Flask-Login keeps, without its three proxies.
+    person = g.get("_login_user") or current_user._get_current_object()
+    return cast("LiveSession | None", getattr(person, "live", None))
 
 
-current_session: LiveSession = cast(LiveSession, LocalProxy(_current))
+current_session: LiveSession = cast(LiveSession, LocalProxy(live_session))
 """The live session of this request; falsy when nobody is signed in."""
 
 
+class _KeptSigner(TimestampSigner):
+    """Derives its keys once, not for every signature."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._derived = {key: super(_KeptSigner, self).derive_key(key) for key in self.secret_keys}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return self._derived[want_bytes(secret_key or self.secret_key)]
+
+
+class _Sha256(SigningAlgorithm):
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")
+
+
 class PlainSerializer(URLSafeTimedSerializer):
-    """Without the attempt to compress: it costs more than the few bytes it would save."""
+    """With its signer kept, and without the attempt to compress, which costs more than the bytes it saves."""
+
+    default_signer = _KeptSigner
+    _kept: Signer | None = None
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        if salt is not None and want_bytes(salt) != self.salt:
+            return super().make_signer(salt)
+        if self._kept is None:
+            self._kept = super().make_signer()
+        return self._kept
 
     def dump_payload(self, obj: Any) -> bytes:
         return base64_encode(super(URLSafeSerializerMixin, self).dump_payload(obj))
@@ -64,28 +95,43 @@ class HostSessions(SecureCookieSessionInterface):
     no cookie there, not even for its CSRF token.
     """
 
-    def __init__(self, keys: list[str]) -> None:
+    def __init__(self, keys: list[str], *, lifetime_seconds: int) -> None:
+        self._lifetime_seconds = lifetime_seconds
         self._serializers = {
             name: PlainSerializer(
                 list(reversed(keys)),
                 salt=f"lvportal session {name}",
                 serializer=self.serializer,
-                signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+                signer_kwargs={
+                    "key_derivation": "hmac",
+                    "digest_method": hashlib.sha256,
+                    "algorithm": _Sha256(),
+                },
             )
             for name in ("portal", "agent")
         }
 
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer:
         return self._serializers[request.environ["lvportal.audience"]]
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         # Nearly every answer leaves the cookie as it came, and Flask would ask
         # for seven settings before it finds that out. The lifetime is not
-        # extended by use (SESSION_REFRESH_EACH_REQUEST): the row decides.
-        if session.modified:
-            super().save_session(app, session, response)
-        elif session.accessed:
-            response.vary.add("Cookie")
+        # extended by use: the row decides.
+        if session.accessed or session.modified:
+            response.headers["Vary"] = "Cookie"
+        if not session.modified:
+            return
+        if not session:
+            cookies.drop(response, COOKIE)
+            return
+        serializer = self.get_signing_serializer(app)
+        cookies.put(
+            response,
+            COOKIE,
+            serializer.dumps(dict(session)),
+            max_age_seconds=self._lifetime_seconds if session.permanent else None,
+        )
 
 
 @login_manager.user_loader
@@ -135,7 +181,7 @@ class _Known(UserMixin):
 
 def sign_out_person(reason: str = "signed out") -> None:
     """End this browser's session, here and in the database."""
-    live = _current()
+    live = live_session()
     if live is not None:
         with writing(db.session()):
             sessions.end(db.session(), live, reason=reason, now=datetime.now(UTC))

@@ -250,9 +250,7 @@ class HostileProvider:
     def key_set(self) -> dict[str, Any]:
         if self.published is not None:
             return {"keys": self.published}
-        own = [
-            {**key.as_dict(private=False), "kid": kid, "use": "sig"} for kid, key in self.keys.items()
-        ]
+        own = [{**key.as_dict(private=False), "kid": kid, "use": "sig"} for kid, key in self.keys.items()]
         return {"keys": own}
 
     def authorize(self, asked: Arrived) -> list[tuple[str, str]]:

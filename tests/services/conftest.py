@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from lvportal.database import prepare_sqlite
@@ -51,14 +52,13 @@ class ScriptedProtocol:
 class World:
     """The database and short ways to fill it and to sign in."""
 
-    def __init__(self, session: Session, make_session: Any) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.make_session = make_session
         self.key_ring = KeyRing(new_key("test"))
         self.protocol = ScriptedProtocol(self.identity())
         self.states = 0
 
-    def protocol_for(self, session: Session, connection: connections.LiveConnection) -> ScriptedProtocol:
+    def protocol_for(self, engine: Engine, connection: connections.LiveConnection) -> ScriptedProtocol:
         return self.protocol
 
     def identity(self, email: str = "desk@acme.example", subject: str = "00u1") -> ExternalIdentity:
@@ -144,8 +144,13 @@ class World:
         }
         return sign_in.Arrival(**(values | changes))
 
-    def finish(self, arrival: sign_in.Arrival, session: Session | None = None, now: datetime = NOW) -> Any:
-        return sign_in.finish(session or self.session, self, arrival, absolute_seconds=3600, now=now)
+    @property
+    def engine(self) -> Engine:
+        return cast(Engine, self.session.get_bind())
+
+    def finish(self, arrival: sign_in.Arrival, now: datetime = NOW) -> Any:
+        self.session.rollback()  # what was read before does not hide what is written now
+        return sign_in.finish(self.engine, self, arrival, absolute_seconds=3600, now=now)
 
 
 @pytest.fixture
@@ -154,5 +159,5 @@ def world(tmp_path: Path) -> Iterator[World]:
     prepare_sqlite(engine)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        yield World(session, lambda: Session(engine))
+        yield World(session)
     engine.dispose()

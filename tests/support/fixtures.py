@@ -125,6 +125,8 @@ def postgres_url(_postgres_server: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(_postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    yield _postgres_server.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
+    yield _postgres_server.replace("/postgres?", f"/{name}?").replace(
+        "postgresql://", "postgresql+psycopg://"
+    )
     with psycopg.connect(_postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

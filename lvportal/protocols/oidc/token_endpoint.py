@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote_plus
-
-from authlib.oauth2.rfc6749.parameters import prepare_token_request
+from urllib.parse import quote_plus, urlencode
 
 from lvportal.errors import SignInRefused
 from lvportal.protocols.oidc.client_authentication import AuthenticatedRequest, authenticate, choose_method
@@ -69,10 +67,14 @@ def prepare_token_exchange(
     method = choose_method(
         configuration.client_authentication, metadata.token_endpoint_auth_methods_supported
     )
+    grant = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": code_verifier,
+    }
     form = authenticate(
-        prepare_token_request(
-            "authorization_code", redirect_uri=redirect_uri, code=code, code_verifier=code_verifier
-        ),
+        urlencode(grant),
         endpoint=metadata.token_endpoint,
         client_id=configuration.client_id,
         client_secret=configuration.client_secret,
