@@ -59,18 +59,8 @@ def init(settings: Settings) -> None:
     own.handlers[:] = [handler]
     own.setLevel(settings.log_level)
     own.propagate = settings.environment == "test"
-    _wake_our_loggers()
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
-
-
-def _wake_our_loggers() -> None:
-    # A library that sets logging up its own way switches off every logger it
-    # does not know (disable_existing_loggers): a silent portal tells nobody why.
-    for name, logger in list(logging.root.manager.loggerDict.items()):
-        if name.startswith("lvportal.") and isinstance(logger, logging.Logger):
-            logger.disabled = False
-            logger.setLevel(logging.NOTSET)
 
 
 def _redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -5,18 +5,25 @@ from lvportal.models.base import Base
 from lvportal.models.connections import Connection, Revision
 from lvportal.models.records import AuditEvent, SignInRecord
 from lvportal.models.sessions import PersonSession
-from lvportal.models.tenants import EmailDomain, Feature, Tenant
+from lvportal.models.setup import SetupLink, TestSignIn
+from lvportal.models.tenants import DomainClaim, EmailDomain, Feature, Tenant
+from lvportal.models.work import MailMessage, PeopleImport
 
 __all__ = [
     "Account",
     "AuditEvent",
     "Base",
     "Connection",
+    "DomainClaim",
     "EmailDomain",
     "Feature",
     "IdentityLink",
+    "MailMessage",
+    "PeopleImport",
     "PersonSession",
     "Revision",
+    "SetupLink",
     "SignInRecord",
     "Tenant",
+    "TestSignIn",
 ]

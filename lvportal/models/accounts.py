@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lvportal.models.base import Base, UtcDateTime
@@ -16,8 +25,10 @@ ROLES = ("SYSADMIN", "SUPERUSER", "MANAGER", "IT_USER", "CLIENT_AUDITOR", "CARE"
 class Account(Base):
     """A user (audience ``portal``) or an agent (audience ``agent``) of one client.
 
-    ``login_name`` is the User Name or the Logon ID. ``folded_*`` columns hold
-    what is compared; see ``lvportal.services.folding``. Two accounts may share an
+    An emergency account is a user named in advance for the day the provider is
+    down: password, authenticator app (``sealed_totp``; the last step used is kept,
+    so that a code works once) and a rehearsal. ``login_name`` is the User Name or
+    the Logon ID. ``folded_*`` columns hold what is compared; see ``lvportal.services.folding``. Two accounts may share an
     email: that is a state a client must mend, and a sign-in refuses it.
     """
 
@@ -36,6 +47,7 @@ class Account(Base):
         ),
         CheckConstraint("failed_attempts >= 0", name="failed_attempts_counted"),
         CheckConstraint("password_hash <> ''", name="password_hash_not_blank"),
+        CheckConstraint("NOT is_emergency OR audience = 'portal'", name="emergency_users_only"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -55,6 +67,14 @@ class Account(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     failed_attempts: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # A pilot: this person's password does not sign in while passwords are "not for chosen people".
+    sso_only: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_emergency: Mapped[bool] = mapped_column(default=False, server_default=false())
+    sealed_totp: Mapped[str | None] = mapped_column(String(400))
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    rehearsed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    made_by_provider: Mapped[bool] = mapped_column(default=False, server_default=false())
     last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_address: Mapped[str] = mapped_column(String(45), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

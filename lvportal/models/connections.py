@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lvportal.models.base import Base, UtcDateTime
@@ -21,6 +22,10 @@ class Connection(Base):
     __tablename__ = "connections"
     __table_args__ = (
         CheckConstraint("NOT enabled OR live_revision_id IS NOT NULL", name="enabled_needs_live"),
+        CheckConstraint(
+            "portal_passwords IN ('allowed', 'chosen', 'refused')", name="portal_passwords_known"
+        ),
+        CheckConstraint("agent_passwords IN ('allowed', 'chosen', 'refused')", name="agent_passwords_known"),
         UniqueConstraint("tenant_id"),
     )
 
@@ -31,6 +36,24 @@ class Connection(Base):
     live_revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id", use_alter=True))
     live_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    # The secret that takes the current one's place: tried when that is refused, or swapped in by hand.
+    next_sealed_secret: Mapped[str | None] = mapped_column(String(4000))
+    next_secret_set_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    next_secret_set_by: Mapped[str | None] = mapped_column(String(120))
+    next_secret_expires_on: Mapped[date | None]
+
+    # Since when the provider refuses us (not: one person), and with which of our codes.
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failing_code: Mapped[str | None] = mapped_column(String(60))
+
+    # Whether a local password still signs in, per audience: allowed, chosen (not for
+    # accounts marked ``sso_only``), refused.
+    portal_passwords: Mapped[str] = mapped_column(String(8), default="allowed", server_default="allowed")
+    agent_passwords: Mapped[str] = mapped_column(String(8), default="allowed", server_default="allowed")
+    # The safety net: when ``reverts_at`` comes and nobody has proven the change, ``reverts_to`` returns.
+    reverts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reverts_to: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
     tenant: Mapped[Tenant] = relationship()
     live_revision: Mapped[Revision | None] = relationship(foreign_keys=[live_revision_id], post_update=True)
@@ -84,6 +107,12 @@ class Revision(Base):
     accepts_email_verified_as_text: Mapped[bool] = mapped_column(default=False)
     required_hosted_domain: Mapped[str | None] = mapped_column(String(253))
     allows_hs256: Mapped[bool] = mapped_column(default=False)
+    # Optional: a claim that lists groups, and which role each of them gives (``{group: role}``).
+    groups_claim: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    role_mapping: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    # Optional: an account is made at the first sign-in, for emails of proven domains.
+    creates_users: Mapped[bool] = mapped_column(default=False, server_default=false())
+    creates_agents: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(120))
 

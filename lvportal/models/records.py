@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lvportal.models.base import Base, UtcDateTime
@@ -48,10 +48,17 @@ class SignInRecord(Base):
 
 
 class AuditEvent(Base):
-    """One change: who, what, from where, before and after. Secrets stand as "changed"."""
+    """One change: who, what, from where, before and after. Secrets stand as "changed".
+
+    A client's events are numbered and chained: each holds the hash of the one
+    before, so that a removed or altered row shows (services/audit.py).
+    """
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_tenant_at", "tenant_id", "at"),)
+    __table_args__ = (
+        Index("ix_audit_events_tenant_at", "tenant_id", "at"),
+        UniqueConstraint("tenant_id", "number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"))
@@ -64,3 +71,6 @@ class AuditEvent(Base):
     subject: Mapped[str] = mapped_column(String(200), default="")
     before: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     after: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    number: Mapped[int | None]
+    previous_hash: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    hash: Mapped[str] = mapped_column(String(64), default="", server_default="")

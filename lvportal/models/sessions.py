@@ -20,7 +20,7 @@ class PersonSession(Base):
             ["accounts.id", "accounts.tenant_id", "accounts.audience"],
             name="fk_sessions_account",
         ),
-        CheckConstraint("method IN ('sso', 'password')", name="method_known"),
+        CheckConstraint("method IN ('sso', 'password', 'emergency')", name="method_known"),
         CheckConstraint("(method = 'sso') = (connection_id IS NOT NULL)", name="sso_has_connection"),
         Index("ix_sessions_account", "account_id"),
         Index("ix_sessions_provider", "connection_id", "subject"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lvportal.models.base import Base, UtcDateTime
@@ -52,6 +52,28 @@ class Feature(Base):
     ticket: Mapped[str] = mapped_column(String(40), default="")
 
     tenant: Mapped[Tenant] = relationship(back_populates="features")
+
+
+class DomainClaim(Base):
+    """A domain that a client says is its own, and the TXT record that would prove it.
+
+    Any client may claim any domain; only a proof makes an ``EmailDomain``.
+    """
+
+    __tablename__ = "domain_claims"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "domain"),
+        CheckConstraint("domain = lower(domain) AND domain <> ''", name="domain_lower"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"))
+    domain: Mapped[str] = mapped_column(String(253))
+    token: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(120))
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_answer: Mapped[str] = mapped_column(String(500), default="")
 
 
 class EmailDomain(Base):

@@ -142,5 +142,5 @@ def attention(state: ConnectionState, users: People, agents: People) -> list[Not
     if lacking:
         words = " ".join(f"{kind.label}: {kind.lacks}." for kind in lacking)
         title = "Some people cannot be matched"
-        notes.append(Note("warn", "person", title, words, f"{path}#step-4", "See readiness"))
+        notes.append(Note("warn", "person", title, words, f"{path}#step-5", "See readiness"))
     return notes

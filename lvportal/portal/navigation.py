@@ -38,12 +38,28 @@ _ALL = (
     Group(
         "configure",
         "Configure",
-        (Entry("Client", "/configure/client/security", "/configure/client/", Permission.VIEW_SECURITY),),
+        (
+            Entry("Client", "/configure/client/security", "/configure/client/", Permission.VIEW_SECURITY),
+            Entry("Users", "/configure/users", "/configure/users", Permission.VIEW_USERS),
+            Entry("Agents", "/configure/agents", "/configure/agents", Permission.VIEW_AGENTS),
+        ),
+    ),
+    Group(
+        "monitor",
+        "Monitor",
+        (
+            Entry("Sign-ins", "/monitor/sign-ins", "/monitor/sign-ins", Permission.VIEW_SIGN_INS),
+            Entry("Sessions", "/monitor/sessions", "/monitor/sessions", Permission.VIEW_SESSIONS),
+            Entry("Audit", "/monitor/audit", "/monitor/audit", Permission.VIEW_AUDIT),
+        ),
     ),
     Group(
         "care",
         "Customer Care",
-        (Entry("Clients", "/care/clients", "/care/clients", Permission.VIEW_CARE),),
+        (
+            Entry("Clients", "/care/clients", "/care/clients", Permission.VIEW_CARE),
+            Entry("Sign-ins", "/care/sign-ins", "/care/sign-ins", Permission.VIEW_CARE_SIGN_INS),
+        ),
     ),
 )
 

@@ -65,7 +65,7 @@ class NewSession:
     audience: str
     account_id: int
     email: str  # folded; empty for a local account without one
-    method: str  # "sso" or "password"
+    method: str  # "sso", "password" or "emergency"
     address: str
     device: str
     connection_id: int | None = None
@@ -133,7 +133,7 @@ _FIND = Prepared(
         func.coalesce(_ACCOUNTS.c.folded_email, "") == _SESSIONS.c.email,
         _TENANTS.c.deleted_at.is_(None),
         or_(
-            _SESSIONS.c.method == "password",
+            _SESSIONS.c.method != "sso",
             and_(_CONNECTIONS.c.enabled.is_(True), _FEATURES.c.enabled.is_(True)),
         ),
     )

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, flash, redirect, render_template, request
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import HiddenField, IntegerField
-from wtforms.validators import InputRequired, NumberRange
 
 from lvportal.errors import ChangeRefused, EditConflict
 from lvportal.extensions import csrf, db, limiter
 from lvportal.models import Revision, Tenant
 from lvportal.portal import connection_state
-from lvportal.portal.configure.client import guide, security_view
-from lvportal.portal.configure.client.security_form import SecurityForm, filled_from
+from lvportal.portal.configure.client.security import guide
+from lvportal.portal.configure.client.security import view as security_view
+from lvportal.portal.configure.client.security.form import SecurityForm, filled_from
 from lvportal.protocols.addresses import AddressPolicy
 from lvportal.protocols.oidc.report import Report
 from lvportal.services import connection_setup, connections
@@ -30,25 +28,10 @@ from lvportal.web.views import day
 PATH = "/configure/client/security"
 
 
-class LiveForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
-    """Which revision shall sign people in."""
-
-    number = IntegerField(validators=[InputRequired(), NumberRange(min=1, max=2**31 - 1)])
-
-
-class SwitchForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
-    """Whether switching off was confirmed."""
-
-    confirmed = HiddenField()
-
-
 def add_to(bp: HostBlueprint) -> None:
     """Add the routes."""
     bp.add_url_rule(PATH, "security", show)
     bp.add_url_rule(PATH, "save_security", save, methods=["POST"])
-    bp.add_url_rule(f"{PATH}/live", "put_live", put_live, methods=["POST"])
-    bp.add_url_rule(f"{PATH}/enable", "enable_sso", enable, methods=["POST"])
-    bp.add_url_rule(f"{PATH}/disable", "disable_sso", disable, methods=["POST"])
 
 
 @requires(Permission.VIEW_SECURITY)
@@ -76,7 +59,7 @@ def save() -> Response | str | tuple[str, int]:
                 session,
                 session.get_one(Tenant, current_session.tenant_id),
                 form.to_values(has_stored_secret=bool(newest and newest.sealed_secret)),
-                key_ring=_laboratory().key_ring,
+                key_ring=laboratory().key_ring,
                 by=actor(),
                 now=now(),
                 based_on=form.based_on.data or 0,
@@ -89,49 +72,6 @@ def save() -> Response | str | tuple[str, int]:
         return _page(form, _newest(), refused=refused), refused.status
     flash(f"Draft {number} saved." if newest is None or newest.number != number else "Nothing had changed.")
     return redirect(f"{PATH}#step-3", 303)
-
-
-@requires(Permission.ENABLE_SSO)
-def put_live() -> Response | tuple[str, int]:
-    """Let another revision sign people in: a draft, or an earlier one again."""
-    form = LiveForm()
-    number = (form.number.data or 0) if form.validate_on_submit() else 0
-    try:
-        connection_setup.put_live(
-            db.session(), current_session.tenant_id, number, _laboratory(), by=actor(), now=now()
-        )
-    except ProviderNotReady as refused:
-        return _refused_page(refused)
-    flash(f"Revision {number} is live.")
-    return redirect(f"{PATH}#revisions", 303)
-
-
-@requires(Permission.ENABLE_SSO)
-def enable() -> Response | tuple[str, int]:
-    """Let the provider sign people in, if its report has no dangers."""
-    try:
-        connection_setup.enable(db.session(), current_session.tenant_id, _laboratory(), by=actor(), now=now())
-    except ChangeRefused as refused:
-        return _refused_page(refused)
-    flash("Single Sign On is enabled.")
-    return redirect(f"{PATH}#enable", 303)
-
-
-@requires(Permission.ENABLE_SSO)
-def disable() -> Response | str:
-    """End sign-in by the provider. Confirmed first: some people have no other way in."""
-    form = SwitchForm()
-    if form.confirmed.data != "yes":
-        everybody, without = connections.people_depending(db.session(), current_session.tenant_id)
-        return render_template(
-            "portal/configure/client/security-disable.html",
-            form=form,
-            everybody=everybody,
-            without_password=without,
-        )
-    connection_setup.disable(db.session(), current_session.tenant_id, by=actor(), now=now())
-    flash("Single Sign On is off. Every setting is kept.")
-    return redirect(f"{PATH}#enable", 303)
 
 
 def _is_check() -> bool:
@@ -147,13 +87,14 @@ def _check(form: SecurityForm, newest: Revision | None) -> str | tuple[str, int]
         db.session(),
         current_session.tenant_id,
         form.to_values(has_stored_secret=bool(newest and newest.sealed_secret)),
-        _laboratory(),
+        laboratory(),
         now=now(),
     )
     return _page(form, _newest(), report=report)
 
 
-def _refused_page(refused: ChangeRefused) -> tuple[str, int]:
+def refused_page(refused: ChangeRefused) -> tuple[str, int]:
+    """Return the page as it stands, with a refusal above it, and the refusal's status."""
     newest = _newest()
     chosen = guide.choose(None, None, newest)
     form = filled_from(newest, chosen.provider, chosen.application_type)
@@ -174,7 +115,8 @@ def _secret_hint(form: SecurityForm, newest: Revision | None) -> str:
     return f"Set {day(newest.secret_set_at, current_session.client_time_zone)}. Leave empty to keep it."
 
 
-def _laboratory() -> Laboratory:
+def laboratory() -> Laboratory:
+    """Return what examining a provider needs, for the signed-in person's client."""
     portal = current_app.extensions["lvportal"]
     return Laboratory(
         portal.key_ring,
@@ -202,4 +144,4 @@ def _page(form: SecurityForm, newest: Revision | None, *, report: Report | None 
         choice_asked_for="provider" in request.args,
         **more,
     )
-    return render_template("portal/configure/client/security.html", view=view, form=form, state=state)
+    return render_template("portal/configure/client/security/page.html", view=view, form=form, state=state)

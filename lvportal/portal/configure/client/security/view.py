@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused
 from lvportal.models import Revision
-from lvportal.portal.configure.client import guide
-from lvportal.portal.configure.client.guide import Choice
-from lvportal.portal.configure.client.security_form import SecurityForm, shown
+from lvportal.portal.configure.client.security import guide
+from lvportal.portal.configure.client.security.form import SecurityForm, shown
+from lvportal.portal.configure.client.security.guide import Choice
 from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, ConnectionState, Pill
 from lvportal.protocols.oidc.report import Check, Outcome, Report
 from lvportal.providers import KNOWN, KnownProvider
@@ -181,6 +181,7 @@ def _steps(state: ConnectionState, people: dict[str, Readiness], *, has_problem:
         "urls": begun,
         "app": begun,
         "values": PROBLEM if has_problem else begun,
+        "test": TO_DO,
         "readiness": DONE if all_ready else Pill("To correct", "alert", "warn"),
         "enable": DONE if state.signs_in else TO_DO,
     }
@@ -234,9 +235,9 @@ def _guards(
     )
     who = "1 person has" if lacking == 1 else f"{lacking} people have"
     all_emails = (
-        Guard("warn", f"{who} no email of their own and would be refused.", f"{path}#step-4", "Step 4")
+        Guard("warn", f"{who} no email of their own and would be refused.", f"{path}#step-5", "Step 5")
         if lacking
-        else Guard("ok", "Every user and agent has an email of their own.", f"{path}#step-4", "Step 4")
+        else Guard("ok", "Every user and agent has an email of their own.", f"{path}#step-5", "Step 5")
     )
     return (has_feature, has_connection, *_verified_emails(state, path), own_email, all_emails)
 

@@ -1,0 +1,244 @@
+"""Set-up, people and audit: what an administrator needs besides the first tables.
+
+Revision ID: 0002
+Revises: 0001
+Create Date: 2026-11-25 03:20:09.921862
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0002'
+down_revision = '0001'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table('domain_claims',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('tenant_id', sa.Integer(), nullable=False),
+    sa.Column('domain', sa.String(length=253), nullable=False),
+    sa.Column('token', sa.String(length=64), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(length=120), nullable=False),
+    sa.Column('checked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('last_answer', sa.String(length=500), nullable=False),
+    sa.CheckConstraint("domain = lower(domain) AND domain <> ''", name=op.f('ck_domain_claims_domain_lower')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_domain_claims_tenant_id_tenants')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_domain_claims')),
+    sa.UniqueConstraint('tenant_id', 'domain', name=op.f('uq_domain_claims_tenant_id_domain'))
+    )
+    op.create_table('mail_messages',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('tenant_id', sa.Integer(), nullable=False),
+    sa.Column('key', sa.String(length=200), nullable=False),
+    sa.Column('kind', sa.String(length=40), nullable=False),
+    sa.Column('recipient', sa.String(length=254), nullable=False),
+    sa.Column('subject', sa.String(length=200), nullable=False),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('next_try_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('last_error', sa.String(length=300), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_mail_messages_tenant_id_tenants')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_mail_messages')),
+    sa.UniqueConstraint('key', name=op.f('uq_mail_messages_key'))
+    )
+    with op.batch_alter_table('mail_messages', schema=None) as batch_op:
+        batch_op.create_index('ix_mail_messages_waiting', ['sent_at', 'next_try_at'], unique=False)
+
+    op.create_table('people_imports',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('tenant_id', sa.Integer(), nullable=False),
+    sa.Column('audience', sa.String(length=8), nullable=False),
+    sa.Column('created_by_account_id', sa.Integer(), nullable=False),
+    sa.Column('created_by', sa.String(length=120), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('file_name', sa.String(length=120), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=True),
+    sa.Column('state', sa.String(length=12), nullable=False),
+    sa.Column('rows_done', sa.Integer(), nullable=False),
+    sa.Column('rows_total', sa.Integer(), nullable=False),
+    sa.Column('summary', sa.JSON(), nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("audience IN ('portal', 'agent')", name=op.f('ck_people_imports_audience_known')),
+    sa.CheckConstraint("state IN ('reading', 'read', 'writing', 'written', 'cancelled', 'failed')", name=op.f('ck_people_imports_state_known')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_people_imports_tenant_id_tenants')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_people_imports'))
+    )
+    with op.batch_alter_table('people_imports', schema=None) as batch_op:
+        batch_op.create_index('ix_people_imports_tenant', ['tenant_id', 'created_at'], unique=False)
+
+    op.create_table('setup_links',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('tenant_id', sa.Integer(), nullable=False),
+    sa.Column('token_hash', sa.String(length=64), nullable=False),
+    sa.Column('code_hash', sa.String(length=200), nullable=False),
+    sa.Column('purpose', sa.String(length=16), nullable=False),
+    sa.Column('for_whom', sa.String(length=120), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('created_by', sa.String(length=120), nullable=False),
+    sa.Column('created_by_account_id', sa.Integer(), nullable=True),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('wrong_codes', sa.Integer(), nullable=False),
+    sa.Column('browser_hash', sa.String(length=64), nullable=True),
+    sa.Column('first_used_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('submitted_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('revision_id', sa.Integer(), nullable=True),
+    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('end_reason', sa.String(length=24), nullable=False),
+    sa.CheckConstraint("purpose IN ('connect', 'rotate_secret')", name=op.f('ck_setup_links_purpose_known')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_setup_links_tenant_id_tenants')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_setup_links')),
+    sa.UniqueConstraint('token_hash', name=op.f('uq_setup_links_token_hash'))
+    )
+    with op.batch_alter_table('setup_links', schema=None) as batch_op:
+        batch_op.create_index('ix_setup_links_tenant', ['tenant_id', 'created_at'], unique=False)
+
+    op.create_table('test_sign_ins',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('reference', sa.String(length=8), nullable=False),
+    sa.Column('tenant_id', sa.Integer(), nullable=False),
+    sa.Column('revision_id', sa.Integer(), nullable=False),
+    sa.Column('audience', sa.String(length=8), nullable=False),
+    sa.Column('tester_account_id', sa.Integer(), nullable=True),
+    sa.Column('tester_name', sa.String(length=120), nullable=False),
+    sa.Column('ticket_hash', sa.String(length=64), nullable=True),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('started_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('state_hash', sa.String(length=64), nullable=True),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('outcome', sa.String(length=8), nullable=True),
+    sa.Column('code', sa.String(length=60), nullable=True),
+    sa.Column('step', sa.Integer(), nullable=True),
+    sa.Column('detail', sa.Text(), nullable=False),
+    sa.Column('provider_said', sa.String(length=200), nullable=False),
+    sa.Column('facts', sa.JSON(), nullable=False),
+    sa.Column('claim_names', sa.JSON(), nullable=False),
+    sa.Column('sealed_claims', sa.Text(), nullable=True),
+    sa.Column('matched_account_id', sa.Integer(), nullable=True),
+    sa.CheckConstraint("audience IN ('portal', 'agent')", name=op.f('ck_test_sign_ins_audience_known')),
+    sa.CheckConstraint("outcome IN ('passed', 'refused')", name=op.f('ck_test_sign_ins_outcome_known')),
+    sa.ForeignKeyConstraint(['revision_id'], ['revisions.id'], name=op.f('fk_test_sign_ins_revision_id_revisions')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_test_sign_ins_tenant_id_tenants')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_test_sign_ins')),
+    sa.UniqueConstraint('reference', name=op.f('uq_test_sign_ins_reference')),
+    sa.UniqueConstraint('state_hash', name=op.f('uq_test_sign_ins_state_hash')),
+    sa.UniqueConstraint('ticket_hash', name=op.f('uq_test_sign_ins_ticket_hash'))
+    )
+    with op.batch_alter_table('test_sign_ins', schema=None) as batch_op:
+        batch_op.create_index('ix_test_sign_ins_revision', ['revision_id', 'audience'], unique=False)
+        batch_op.create_index('ix_test_sign_ins_tenant_at', ['tenant_id', 'created_at'], unique=False)
+
+    with op.batch_alter_table('accounts', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('sso_only', sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column('is_emergency', sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column('sealed_totp', sa.String(length=400), nullable=True))
+        batch_op.add_column(sa.Column('totp_confirmed_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('totp_last_step', sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column('rehearsed_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('made_by_provider', sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.create_check_constraint(
+            batch_op.f('ck_accounts_emergency_users_only'), "NOT is_emergency OR audience = 'portal'"
+        )
+
+    with op.batch_alter_table('audit_events', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('number', sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column('previous_hash', sa.String(length=64), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('hash', sa.String(length=64), server_default='', nullable=False))
+        batch_op.create_unique_constraint(batch_op.f('uq_audit_events_tenant_id_number'), ['tenant_id', 'number'])
+
+    with op.batch_alter_table('connections', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('next_sealed_secret', sa.String(length=4000), nullable=True))
+        batch_op.add_column(sa.Column('next_secret_set_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('next_secret_set_by', sa.String(length=120), nullable=True))
+        batch_op.add_column(sa.Column('next_secret_expires_on', sa.Date(), nullable=True))
+        batch_op.add_column(sa.Column('failing_since', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('failing_code', sa.String(length=60), nullable=True))
+        batch_op.add_column(sa.Column('portal_passwords', sa.String(length=8), server_default='allowed', nullable=False))
+        batch_op.add_column(sa.Column('agent_passwords', sa.String(length=8), server_default='allowed', nullable=False))
+        batch_op.add_column(sa.Column('reverts_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('reverts_to', sa.JSON(), nullable=True))
+        for audience in ('portal', 'agent'):
+            batch_op.create_check_constraint(
+                batch_op.f(f'ck_connections_{audience}_passwords_known'),
+                f"{audience}_passwords IN ('allowed', 'chosen', 'refused')",
+            )
+
+    with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('ck_sessions_method_known'), type_='check')
+        batch_op.create_check_constraint(
+            batch_op.f('ck_sessions_method_known'), "method IN ('sso', 'password', 'emergency')"
+        )
+
+    with op.batch_alter_table('revisions', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('groups_claim', sa.String(length=120), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('role_mapping', sa.JSON(), server_default='{}', nullable=False))
+        batch_op.add_column(sa.Column('creates_users', sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column('creates_agents', sa.Boolean(), server_default=sa.false(), nullable=False))
+
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('revisions', schema=None) as batch_op:
+        batch_op.drop_column('creates_agents')
+        batch_op.drop_column('creates_users')
+        batch_op.drop_column('role_mapping')
+        batch_op.drop_column('groups_claim')
+
+    with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('ck_sessions_method_known'), type_='check')
+        batch_op.create_check_constraint(
+            batch_op.f('ck_sessions_method_known'), "method IN ('sso', 'password')"
+        )
+
+    with op.batch_alter_table('connections', schema=None) as batch_op:
+        for audience in ('portal', 'agent'):
+            batch_op.drop_constraint(batch_op.f(f'ck_connections_{audience}_passwords_known'), type_='check')
+        batch_op.drop_column('reverts_to')
+        batch_op.drop_column('reverts_at')
+        batch_op.drop_column('agent_passwords')
+        batch_op.drop_column('portal_passwords')
+        batch_op.drop_column('failing_code')
+        batch_op.drop_column('failing_since')
+        batch_op.drop_column('next_secret_expires_on')
+        batch_op.drop_column('next_secret_set_by')
+        batch_op.drop_column('next_secret_set_at')
+        batch_op.drop_column('next_sealed_secret')
+
+    with op.batch_alter_table('audit_events', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('uq_audit_events_tenant_id_number'), type_='unique')
+        batch_op.drop_column('hash')
+        batch_op.drop_column('previous_hash')
+        batch_op.drop_column('number')
+
+    with op.batch_alter_table('accounts', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('ck_accounts_emergency_users_only'), type_='check')
+        batch_op.drop_column('made_by_provider')
+        batch_op.drop_column('rehearsed_at')
+        batch_op.drop_column('totp_last_step')
+        batch_op.drop_column('totp_confirmed_at')
+        batch_op.drop_column('sealed_totp')
+        batch_op.drop_column('is_emergency')
+        batch_op.drop_column('sso_only')
+
+    with op.batch_alter_table('test_sign_ins', schema=None) as batch_op:
+        batch_op.drop_index('ix_test_sign_ins_tenant_at')
+        batch_op.drop_index('ix_test_sign_ins_revision')
+
+    op.drop_table('test_sign_ins')
+    with op.batch_alter_table('setup_links', schema=None) as batch_op:
+        batch_op.drop_index('ix_setup_links_tenant')
+
+    op.drop_table('setup_links')
+    with op.batch_alter_table('people_imports', schema=None) as batch_op:
+        batch_op.drop_index('ix_people_imports_tenant')
+
+    op.drop_table('people_imports')
+    with op.batch_alter_table('mail_messages', schema=None) as batch_op:
+        batch_op.drop_index('ix_mail_messages_waiting')
+
+    op.drop_table('mail_messages')
+    op.drop_table('domain_claims')

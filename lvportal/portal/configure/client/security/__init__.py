@@ -1,0 +1,1 @@
+"""``/configure/client/security`` and what lies below it. A module is a page."""

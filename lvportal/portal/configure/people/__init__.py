@@ -1,0 +1,1 @@
+"""``/configure/users`` and ``/configure/agents``: the client's people."""

@@ -1,0 +1,1 @@
+"""``/monitor``: sign-ins, sessions, audit."""
