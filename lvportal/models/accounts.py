@@ -28,8 +28,9 @@ class Account(Base):
     An emergency account is a user named in advance for the day the provider is
     down: password, authenticator app (``sealed_totp``; the last step used is kept,
     so that a code works once) and a rehearsal. ``login_name`` is the User Name or
-    the Logon ID. ``folded_*`` columns hold what is compared; see ``lvportal.services.folding``. Two accounts may share an
-    email: that is a state a client must mend, and a sign-in refuses it.
+    the Logon ID. ``folded_*`` columns hold what is compared; see
+    ``lvportal.services.folding``. Two accounts may share an email: that is a state
+    a client must mend, and a sign-in refuses it.
     """
 
     __tablename__ = "accounts"
