@@ -6,6 +6,7 @@ import click
 
 from lvportal import __version__
 from lvportal.cli.apply import apply
+from lvportal.cli.audit import audit
 from lvportal.cli.care import care
 from lvportal.cli.clean_up import clean_up
 from lvportal.cli.database import database
@@ -29,5 +30,5 @@ def main(context: click.Context) -> None:
     context.ensure_object(Program)
 
 
-for command in (apply, care, clean_up, database, doctor, guide, keys, settings, sign_in):
+for command in (apply, audit, care, clean_up, database, doctor, guide, keys, settings, sign_in):
     main.add_command(command)

@@ -71,6 +71,6 @@ class AuditEvent(Base):
     subject: Mapped[str] = mapped_column(String(200), default="")
     before: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     after: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    number: Mapped[int | None]
+    number: Mapped[int]
     previous_hash: Mapped[str] = mapped_column(String(64), default="", server_default="")
     hash: Mapped[str] = mapped_column(String(64), default="", server_default="")

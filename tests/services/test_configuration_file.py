@@ -294,8 +294,13 @@ def rows_of(world: World, code: str) -> list[dict[str, Any]]:
     assert revision.sealed_secret is not None
     opened = world.key_ring.open(revision.sealed_secret, purpose=connections.secret_purpose(connection.id))
     own = ("id", "tenant_id", "connection_id", "live_revision_id", "sealed_secret")
+    in_chain = ("number", "previous_hash", "hash")
     return [
-        {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name not in own}
+        {
+            column.name: getattr(row, column.name)
+            for column in row.__table__.columns
+            if column.name not in own + (in_chain if isinstance(row, AuditEvent) else ())
+        }
         for row in (connection, revision, feature, *events)
     ] + [{"secret": opened}]
 

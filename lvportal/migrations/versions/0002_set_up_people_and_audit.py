@@ -5,6 +5,10 @@ Revises: 0001
 Create Date: 2026-11-25 03:20:09.921862
 """
 
+import hashlib
+import json
+from datetime import UTC
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -150,6 +154,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('hash', sa.String(length=64), server_default='', nullable=False))
         batch_op.create_unique_constraint(batch_op.f('uq_audit_events_tenant_id_number'), ['tenant_id', 'number'])
 
+    _chain_audit_events()
+    with op.batch_alter_table('audit_events', schema=None) as batch_op:
+        batch_op.alter_column('number', existing_type=sa.Integer(), nullable=False)
+
+    for statement in _GUARDS[op.get_bind().dialect.name]:
+        op.execute(statement)
+
     with op.batch_alter_table('connections', schema=None) as batch_op:
         batch_op.add_column(sa.Column('next_sealed_secret', sa.String(length=4000), nullable=True))
         batch_op.add_column(sa.Column('next_secret_set_at', sa.DateTime(timezone=True), nullable=True))
@@ -180,6 +191,105 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('creates_agents', sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
+_EVENTS = sa.table(
+    'audit_events',
+    sa.column('id', sa.Integer),
+    sa.column('tenant_id', sa.Integer),
+    sa.column('at', sa.DateTime(timezone=True)),
+    sa.column('actor', sa.String),
+    sa.column('actor_account_id', sa.Integer),
+    sa.column('by_care', sa.Boolean),
+    sa.column('address', sa.String),
+    sa.column('action', sa.String),
+    sa.column('subject', sa.String),
+    sa.column('before', sa.JSON),
+    sa.column('after', sa.JSON),
+    sa.column('number', sa.Integer),
+    sa.column('previous_hash', sa.String),
+    sa.column('hash', sa.String),
+)
+_TOLD = (
+    'tenant_id', 'number', 'previous_hash', 'actor', 'actor_account_id', 'by_care', 'address', 'action', 'subject',
+    'before', 'after',
+)
+
+
+def _chain_audit_events() -> None:
+    """Number and chain the events that were written before there was a chain.
+
+    A copy of services/audit.hash_of: a revision imports nothing of ours.
+    """
+    database = op.get_bind()
+    mend = (
+        sa.update(_EVENTS)
+        .where(_EVENTS.c.id == sa.bindparam('of_id'))
+        .values(
+            number=sa.bindparam('new_number'),
+            previous_hash=sa.bindparam('new_previous'),
+            hash=sa.bindparam('new_hash'),
+        )
+    )
+    heads = {}
+    last_id = 0
+    while rows := database.execute(
+        sa.select(_EVENTS).where(_EVENTS.c.id > last_id).order_by(_EVENTS.c.id).limit(1000)
+    ).mappings().all():
+        mended = []
+        for found in rows:
+            event = dict(found)
+            number, previous = heads.get(event['tenant_id'], (0, '0' * 64))
+            event.update(number=number + 1, previous_hash=previous)
+            at = event['at'].replace(tzinfo=UTC) if event['at'].tzinfo is None else event['at'].astimezone(UTC)
+            told = {name: event[name] for name in _TOLD} | {'at': at.isoformat(timespec='microseconds')}
+            canonical = json.dumps(told, sort_keys=True, separators=(',', ':'), ensure_ascii=True)
+            hash_ = hashlib.sha256(canonical.encode('ascii')).hexdigest()
+            heads[event['tenant_id']] = (number + 1, hash_)
+            mended.append(
+                {
+                    'of_id': event['id'],
+                    'new_number': number + 1,
+                    'new_previous': previous,
+                    'new_hash': hash_,
+                }
+            )
+        database.execute(mend, mended)
+        last_id = rows[-1]['id']
+
+
+# What is written stays: not even the portal itself, or somebody in its database
+# by way of the portal, changes or removes an event. Whoever owns the database
+# can drop a trigger; that is what the chain is for. A later revision that
+# rebuilds the table on SQLite (batch_alter_table) must create them again.
+_GUARDS = {
+    'sqlite': (
+        """
+        CREATE TRIGGER audit_events_stay_unchanged BEFORE UPDATE ON audit_events
+        BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END
+        """,
+        """
+        CREATE TRIGGER audit_events_stay BEFORE DELETE ON audit_events
+        BEGIN SELECT RAISE(ABORT, 'audit events are never removed'); END
+        """,
+    ),
+    'postgresql': (
+        """
+        CREATE FUNCTION refuse_change_of_audit_events() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'audit events are never changed or removed'; END $$
+        """,
+        """
+        CREATE TRIGGER audit_events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_audit_events()
+        """,
+    ),
+}
+_NO_GUARDS = {
+    'sqlite': ('DROP TRIGGER audit_events_stay_unchanged', 'DROP TRIGGER audit_events_stay'),
+    'postgresql': (
+        'DROP TRIGGER audit_events_stay ON audit_events',
+        'DROP FUNCTION refuse_change_of_audit_events()',
+    ),
+}
+
 
 def downgrade() -> None:
     with op.batch_alter_table('revisions', schema=None) as batch_op:
@@ -207,6 +317,9 @@ def downgrade() -> None:
         batch_op.drop_column('next_secret_set_by')
         batch_op.drop_column('next_secret_set_at')
         batch_op.drop_column('next_sealed_secret')
+
+    for statement in _NO_GUARDS[op.get_bind().dialect.name]:
+        op.execute(statement)
 
     with op.batch_alter_table('audit_events', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('uq_audit_events_tenant_id_number'), type_='unique')

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from lvportal.key_ring import KeyRing
 from lvportal.models import (
     Account,
-    AuditEvent,
     Connection,
     EmailDomain,
     Feature,
@@ -20,7 +19,7 @@ from lvportal.models import (
     Revision,
     Tenant,
 )
-from lvportal.services import billing, connections
+from lvportal.services import audit, billing, connections
 from lvportal.services.audit import COMMAND_LINE
 from lvportal.services.configuration.planning import ClientPlan, ConnectionChange, PersonChange, Plan
 from lvportal.services.configuration.stored import chunks
@@ -200,8 +199,7 @@ class _Writer:
                 )
                 .values(ended_at=self._now, end_reason="password changed")
             )
-        for rows in chunks(self._events, ROWS_AT_ONCE):
-            session.execute(insert(AuditEvent), rows)
+        audit.append(session, self._events)
 
     def _write_first_connections(self, part: list[tuple[Tenant, ConnectionChange]]) -> None:
         """Write what ``connections.save``, ``put_live`` and ``set_enabled`` would, for many new clients.
