@@ -7,7 +7,7 @@ from lvportal.models.records import AuditEvent, SignInRecord
 from lvportal.models.sessions import PersonSession
 from lvportal.models.setup import SetupLink, TestSignIn
 from lvportal.models.tenants import DomainClaim, EmailDomain, Feature, Tenant
-from lvportal.models.work import MailMessage, PeopleImport
+from lvportal.models.work import MailMessage, PeopleImport, PeopleImportPart
 
 __all__ = [
     "Account",
@@ -20,6 +20,7 @@ __all__ = [
     "IdentityLink",
     "MailMessage",
     "PeopleImport",
+    "PeopleImportPart",
     "PersonSession",
     "Revision",
     "SetupLink",

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lvportal.models.base import Base, UtcDateTime
@@ -35,7 +44,11 @@ class MailMessage(Base):
 
 
 class PeopleImport(Base):
-    """A file of users or agents: read, shown, then written in one transaction or dropped."""
+    """A file of users or agents: read, shown, then written in one transaction or dropped.
+
+    ``run`` names the thread at work on it and ``seen_at`` when that last gave a
+    sign of life: a process that ended leaves both behind.
+    """
 
     __tablename__ = "people_imports"
     __table_args__ = (
@@ -59,3 +72,21 @@ class PeopleImport(Base):
     rows_total: Mapped[int] = mapped_column(default=0)
     summary: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    run: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PeopleImportPart(Base):
+    """Up to fifty rows of an import with one outcome: one page of its preview, and of what was written."""
+
+    __tablename__ = "people_import_parts"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('new', 'changed', 'same', 'refused')", name="outcome_known"),
+        UniqueConstraint("import_id", "outcome", "number"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("people_imports.id"))
+    outcome: Mapped[str] = mapped_column(String(8))
+    number: Mapped[int]  # from 1
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)

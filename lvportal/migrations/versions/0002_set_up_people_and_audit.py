@@ -67,6 +67,8 @@ def upgrade() -> None:
     sa.Column('rows_total', sa.Integer(), nullable=False),
     sa.Column('summary', sa.JSON(), nullable=False),
     sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('run', sa.String(length=32), server_default='', nullable=False),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("audience IN ('portal', 'agent')", name=op.f('ck_people_imports_audience_known')),
     sa.CheckConstraint("state IN ('reading', 'read', 'writing', 'written', 'cancelled', 'failed')", name=op.f('ck_people_imports_state_known')),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_people_imports_tenant_id_tenants')),
@@ -75,6 +77,17 @@ def upgrade() -> None:
     with op.batch_alter_table('people_imports', schema=None) as batch_op:
         batch_op.create_index('ix_people_imports_tenant', ['tenant_id', 'created_at'], unique=False)
 
+    op.create_table('people_import_parts',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('import_id', sa.Integer(), nullable=False),
+    sa.Column('outcome', sa.String(length=8), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('rows', sa.JSON(), nullable=False),
+    sa.CheckConstraint("outcome IN ('new', 'changed', 'same', 'refused')", name=op.f('ck_people_import_parts_outcome_known')),
+    sa.ForeignKeyConstraint(['import_id'], ['people_imports.id'], name=op.f('fk_people_import_parts_import_id_people_imports')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_people_import_parts')),
+    sa.UniqueConstraint('import_id', 'outcome', 'number', name=op.f('uq_people_import_parts_import_id_outcome_number'))
+    )
     op.create_table('setup_links',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('tenant_id', sa.Integer(), nullable=False),
@@ -346,6 +359,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_setup_links_tenant')
 
     op.drop_table('setup_links')
+    op.drop_table('people_import_parts')
     with op.batch_alter_table('people_imports', schema=None) as batch_op:
         batch_op.drop_index('ix_people_imports_tenant')
 
