@@ -63,6 +63,7 @@ class LiveConnection:
     connection_id: int
     revision_id: int
     provider_label: str
+    failing_code: str | None = None  # why the provider refuses everybody at the moment (warnings.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ _FOR_SIGN_IN = Prepared(
         _CONNECTIONS.c.enabled,
         _FEATURES.c.enabled,
         _REVISIONS.c.provider,
+        _CONNECTIONS.c.failing_code,
     )
     .select_from(_TENANTS)
     .outerjoin(_CONNECTIONS, _CONNECTIONS.c.tenant_id == _TENANTS.c.id)
@@ -153,10 +155,12 @@ def look_up(database: Session | Engine, client_code: str) -> ClientAtTheDoor:
     row = _FOR_SIGN_IN.row(engine_of(database), {"code": client_code}) if is_code else None
     if row is None:
         raise UnknownClient(client_code[:40])
-    tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider = row
+    tenant_id, code, name, connection_id, revision_id, enabled, feature_on, provider, failing_code = row
     live = None
     if enabled and feature_on and revision_id:
-        live = LiveConnection(tenant_id, code, name, connection_id, revision_id, label_of(provider))
+        live = LiveConnection(
+            tenant_id, code, name, connection_id, revision_id, label_of(provider), failing_code
+        )
     return ClientAtTheDoor(tenant_id, code, name, live)
 
 
@@ -343,6 +347,7 @@ def put_live(session: Session, tenant: Tenant, number: int, *, by: audit.Actor, 
         return revision
     before = connection.live_revision.number if connection.live_revision else None
     connection.live_revision_id, connection.live_since = revision.id, now
+    connection.failing_since = connection.failing_code = None  # what failed was the other revision
     audit.record(
         session,
         tenant_id=tenant.id,

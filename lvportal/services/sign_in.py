@@ -28,7 +28,7 @@ from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
 from lvportal.models.prepared import PreparedWrite, Transaction
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
-from lvportal.services import accounts, connections, sessions, sign_in_records
+from lvportal.services import accounts, connections, sessions, sign_in_records, warnings
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
 from lvportal.services.sign_in_records import Visitor
@@ -96,7 +96,7 @@ class Welcome:
 
 
 def begin(engine: Engine, protocols: Protocols, start: Start, *, now: datetime) -> Departure:
-    """Prepare the way to the provider. Reads, and writes nothing.
+    """Prepare the way to the provider. Reads, and writes nothing but that an outage has begun.
 
     Raises UnknownClient, SingleSignOnOff, InitiatorRefused, or what the
     protocol raises when the provider cannot be used.
@@ -117,6 +117,10 @@ def begin(engine: Engine, protocols: Protocols, start: Start, *, now: datetime) 
     except SignInRefused as refused:
         refused.step = 1  # a document that cannot be had is a later step's cause, but nobody went out
         _named(refused, connection)
+        if connection.failing_code is None and warnings.is_sign_of_failure(refused):
+            # Once per outage: everybody can start a sign-in, as often as they like.
+            with writing_at_once(engine) as database:
+                warnings.note_refusal(database, connection.tenant_id, refused, now, known_code=None)
         raise
 
 
@@ -154,7 +158,10 @@ def _still_pending(arrival: Arrival, now: datetime) -> PendingSignIn:
     pending = arrival.pending
     # An answer that nobody here waited for is counted in the log, never
     # stored: anybody can send one.
-    if pending is None or not 0 <= now.timestamp() - pending.started_at + 1 <= PENDING_SECONDS + 1:
+    # Neither does a test end here: its answer opens no session.
+    if pending is None or pending.test_id is not None:
+        raise SignInExpired("no pending sign-in with this state in this browser")
+    if not 0 <= now.timestamp() - pending.started_at + 1 <= PENDING_SECONDS + 1:
         raise SignInExpired("no pending sign-in with this state in this browser")
     return pending
 
@@ -253,6 +260,8 @@ def _open(database: Transaction, vouched: _Vouched, absolute_seconds: int, now: 
         database,
         {"of_account": account.account_id, "at": now, "address": arrival.visitor.address[:45]},
     )
+    if connection.failing_code is not None:
+        warnings.note_success(database, connection.tenant_id)
     return sessions.open_session(
         database,
         sessions.NewSession(
@@ -296,6 +305,9 @@ def _record_refusal(
                 revision_id=pending.revision_id,
                 state_hash=hash_state(pending.state),
             )
+            if client.live is not None:
+                known = client.live.failing_code
+                warnings.note_refusal(database, client.tenant_id, refused, now, known_code=known)
     except IntegrityError as clash:
         # The same answer sent again: it left its record the first time.
         raise SignInExpired("this answer was already used", client=client.client_name) from clash
