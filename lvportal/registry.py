@@ -43,6 +43,7 @@ class ConnectionClient:
         self._sign_in = sign_in
         self.depart = sign_in.depart
         self.arrive = sign_in.arrive
+        self.arrive_watched = sign_in.arrive_watched
 
     @property
     def configuration(self) -> RelyingPartyConfiguration:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class PendingSignIn:
     revision_id: int
     started_at: int  # Unix seconds
     return_to: str = "/"  # a path on the host where the sign-in began
+    test_id: int | None = None  # a test sign-in: it opens no session, and no sign-in finishes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ class ExternalIdentity:
     claim_names: tuple[str, ...] = ()
     harmless_claims: Mapping[str, str] = field(default_factory=dict)
     id_token: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What an answer brought before it was accepted or refused; kept for test sign-ins alone.
+
+    Claims stand here once their signature is the provider's, judged or not.
+    """
+
+    id_token_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    userinfo_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class SignInProtocol(Protocol):

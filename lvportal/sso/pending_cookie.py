@@ -23,7 +23,8 @@ PREFIX = "__Host-lv-pending-"
 # Request headers are limited (often to 8 kB): beyond this many the oldest go.
 KEPT = 6
 
-_FIELDS = tuple(field.name for field in fields(PendingSignIn))
+# A test's id stands last, and only in a test's cookie.
+_FIELDS = tuple(field.name for field in fields(PendingSignIn) if field.name != "test_id")
 
 
 def name_of(state: str) -> str:
@@ -46,12 +47,13 @@ def put(
     # Browsers send the older cookie first (RFC 6265, section 5.4).
     for name in waiting[: max(0, len(waiting) - KEPT + 1)]:
         cookies.drop(response, name)
+    values = [getattr(pending, name) for name in _FIELDS]
+    if pending.test_id is not None:
+        values.append(pending.test_id)
     cookies.put(
         response,
         name_of(pending.state),
-        key_ring.seal(
-            json.dumps([getattr(pending, name) for name in _FIELDS]), purpose=_purpose(audience, client_code)
-        ),
+        key_ring.seal(json.dumps(values), purpose=_purpose(audience, client_code)),
         max_age_seconds=PENDING_SECONDS,
         # A form_post answer is a cross-site POST: only SameSite=None comes along.
         crosses_sites=answers_by_form_post,
@@ -81,7 +83,7 @@ def take(
     response_names.append(name)
     try:
         values = json.loads(key_ring.open(sealed, purpose=_purpose(audience, client_code)))
-        pending = PendingSignIn(**dict(zip(_FIELDS, values, strict=True)))
+        pending = PendingSignIn(*values)
     except (NotOpened, ValueError, TypeError):
         return None
     return pending if hmac.compare_digest(pending.state.encode(), state.encode()) else None

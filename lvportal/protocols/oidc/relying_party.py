@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from lvportal.errors import SignInRefused
-from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn
+from lvportal.protocols.contract import Answer, Departure, Evidence, ExternalIdentity, PendingSignIn
 from lvportal.protocols.oidc import authorization, identity, token_endpoint, userinfo
 from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration, ResponseMode
 from lvportal.protocols.oidc.errors import KeyMissing, SignatureWrong
@@ -93,11 +93,38 @@ class OidcSignIn:
 
         Raises SignInRefused; once verified claims have arrived it carries their names.
         """
+        return self._judge(answer, pending, redirect_uri, now, None)
+
+    def arrive_watched(
+        self,
+        answer: Answer,
+        pending: PendingSignIn,
+        evidence: Evidence,
+        *,
+        redirect_uri: str,
+        now: datetime,
+    ) -> ExternalIdentity:
+        """Do what ``arrive`` does, check by check, and keep what arrived in ``evidence``.
+
+        For test sign-ins: the values of claims are for the tester's eyes. Raises SignInRefused.
+        """
+        return self._judge(answer, pending, redirect_uri, now, evidence)
+
+    def _judge(
+        self,
+        answer: Answer,
+        pending: PendingSignIn,
+        redirect_uri: str,
+        now: datetime,
+        evidence: Evidence | None,
+    ) -> ExternalIdentity:
         with self._naming_provider():
             metadata = self.documents.metadata(self.configuration.issuer)
             code = authorization.judge_answer(answer, pending, metadata, self.configuration, now)
             tokens = self._exchange(code, pending, metadata, redirect_uri)
             opened = self._open(tokens)
+            if evidence is not None:
+                evidence.id_token_claims = opened.unjudged_claims
             with _naming_claims(opened.unjudged_claims):
                 id_token = judge_claims(
                     opened,
@@ -107,7 +134,7 @@ class OidcSignIn:
                     started_at=pending.started_at,
                     now=now,
                 )
-                claims = self._complete(id_token, tokens, metadata)
+                claims = self._complete(id_token, tokens, metadata, evidence)
             with _naming_claims(claims):
                 return identity.judge_identity(
                     id_token, claims, self.configuration, raw_id_token=tokens.id_token
@@ -139,7 +166,11 @@ class OidcSignIn:
             return open_id_token(tokens.id_token, newer_keys, self.configuration)
 
     def _complete(
-        self, id_token: IdTokenClaims, tokens: TokenAnswer, metadata: ProviderMetadata
+        self,
+        id_token: IdTokenClaims,
+        tokens: TokenAnswer,
+        metadata: ProviderMetadata,
+        evidence: Evidence | None,
     ) -> JsonObject:
         endpoint = metadata.userinfo_endpoint
         if endpoint is None or not userinfo.is_needed(id_token, self.configuration):
@@ -147,7 +178,10 @@ class OidcSignIn:
         reply = userinfo.send_userinfo_request(
             endpoint, tokens.access_token, self.network, issuer=self.configuration.issuer
         )
-        return identity.merge_claims(id_token, userinfo.judge_userinfo(reply, id_token, self.configuration))
+        described = userinfo.judge_userinfo(reply, id_token, self.configuration)
+        if evidence is not None:
+            evidence.userinfo_claims = described
+        return identity.merge_claims(id_token, described)
 
     @contextmanager
     def _naming_provider(self) -> Iterator[None]:
