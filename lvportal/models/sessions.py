@@ -25,6 +25,8 @@ class PersonSession(Base):
         Index("ix_sessions_account", "account_id"),
         Index("ix_sessions_provider", "connection_id", "subject"),
         Index("ix_sessions_expires", "expires_at"),
+        # By their start and not by when they were last seen: that changes every minute.
+        Index("ix_sessions_tenant", "tenant_id", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from string import Formatter
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -14,9 +15,13 @@ from lvportal.models import SignInRecord
 from lvportal.models.base import table
 from lvportal.models.prepared import PreparedWrite, Transaction
 from lvportal.services import references
+from lvportal.services.folding import fold
 from lvportal.services.transactions import Database, connection_of
 
 log = logging.getLogger(__name__)
+
+LONGEST_FACT = 500  # an issuer's longest (models/connections.py)
+_IN_COLUMNS = {"client", "provider", "email"}
 
 _RECORDS = table(SignInRecord)
 _INSERT = PreparedWrite(insert(_RECORDS).inline())
@@ -61,6 +66,7 @@ def write(
     sign-in was finished already.
     """
     reference = references.new_reference()
+    email = (email or _email_of(refused))[:254] or None
     _INSERT.run(
         connection_of(database),
         {
@@ -73,13 +79,15 @@ def write(
             "code": refused.code if refused else None,
             "step": refused.step if refused else len(STEPS),
             "account_id": account_id,
-            "email": (email or _email_of(refused))[:254] or None,
+            "email": email,
+            "folded_email": fold(email) if email else None,
             "revision_id": revision_id,
             "state_hash": state_hash,
             "claim_names": list(refused.claim_names if refused else claim_names),
             "harmless_claims": harmless_claims or {},
             "provider_said": refused.provider_said[:200] if refused else "",
             "detail": refused.detail[:1000] if refused else "",
+            "facts": facts_of(refused) if refused else {},
             "address": visitor.address[:45],
             "device": visitor.device[:200],
         },
@@ -87,6 +95,22 @@ def write(
     if refused is not None:
         refused.reference, refused.is_recorded = reference, True
     return reference
+
+
+def facts_of(refused: SignInRefused) -> dict[str, str]:
+    """Return what the refusal's own sentences need to be said again later, as short texts.
+
+    Only what a sentence names: a fact that none asks for is not kept. Client,
+    provider and email stand in columns of their own.
+    """
+    kind = type(refused)
+    templates = kind.user_message + kind.next_step + kind.administrator_step
+    named = {name for _, name, _, _ in Formatter().parse(templates) if name} - _IN_COLUMNS
+    return {
+        name: str(refused.facts[name]).replace("\x00", "")[:LONGEST_FACT]
+        for name in sorted(named)
+        if refused.facts.get(name) not in (None, "")
+    }
 
 
 def free_state(database: Transaction, state_hash: str) -> bool:

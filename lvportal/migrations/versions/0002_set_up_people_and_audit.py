@@ -196,6 +196,19 @@ def upgrade() -> None:
         batch_op.create_check_constraint(
             batch_op.f('ck_sessions_method_known'), "method IN ('sso', 'password', 'emergency')"
         )
+        batch_op.create_index('ix_sessions_tenant', ['tenant_id', 'created_at'], unique=False)
+
+    op.drop_index('ix_sign_in_records_tenant_at', table_name='sign_in_records')
+    with op.batch_alter_table('sign_in_records', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('folded_email', sa.String(length=254), nullable=True))
+        batch_op.add_column(sa.Column('facts', sa.JSON(), server_default='{}', nullable=False))
+        batch_op.create_index('ix_sign_in_records_tenant_at', ['tenant_id', 'at', 'code'], unique=False)
+        batch_op.create_index('ix_sign_in_records_tenant_code', ['tenant_id', 'code', 'at'], unique=False)
+        batch_op.create_index('ix_sign_in_records_account', ['account_id', 'at'], unique=False)
+        batch_op.create_index('ix_sign_in_records_email', ['tenant_id', 'folded_email', 'at'], unique=False)
+    # Only ASCII letters are folded (services/folding.py): in C as in SQLite, whatever the database's language.
+    lower = 'lower(email COLLATE "C")' if op.get_bind().dialect.name == 'postgresql' else 'lower(email)'
+    op.execute(f'UPDATE sign_in_records SET folded_email = {lower} WHERE email IS NOT NULL')
 
     with op.batch_alter_table('revisions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('groups_claim', sa.String(length=120), server_default='', nullable=False))
@@ -311,7 +324,17 @@ def downgrade() -> None:
         batch_op.drop_column('role_mapping')
         batch_op.drop_column('groups_claim')
 
+    op.drop_index('ix_sign_in_records_tenant_at', table_name='sign_in_records')
+    with op.batch_alter_table('sign_in_records', schema=None) as batch_op:
+        batch_op.drop_index('ix_sign_in_records_email')
+        batch_op.drop_index('ix_sign_in_records_account')
+        batch_op.drop_index('ix_sign_in_records_tenant_code')
+        batch_op.drop_column('facts')
+        batch_op.drop_column('folded_email')
+        batch_op.create_index('ix_sign_in_records_tenant_at', ['tenant_id', 'at'], unique=False)
+
     with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.drop_index('ix_sessions_tenant')
         batch_op.drop_constraint(batch_op.f('ck_sessions_method_known'), type_='check')
         batch_op.create_check_constraint(
             batch_op.f('ck_sessions_method_known'), "method IN ('sso', 'password')"
