@@ -7,6 +7,7 @@ docs/settings.md is made from it.
 from __future__ import annotations
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from lvportal.errors import SettingsWrong
 
 PREFIX = "LVPORTAL_"
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 Audience = Literal["portal", "agent"]
 
@@ -93,6 +96,30 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important log lines that are written. No level ever shows codes, tokens or secrets."""
 
+    smtp_host: str = ""
+    """The mail server that takes warnings and alerts. Empty: nothing is sent, and pages say so where they
+    show warnings."""
+
+    smtp_port: int = 587
+    """The mail server's port: 587 for STARTTLS, 465 for TLS from the first byte."""
+
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way to the mail server is protected. Its certificate is always verified, and a server that
+    does not offer STARTTLS is sent nothing. `none` needs UNSAFE_SEND_MAIL_AND_ITS_PASSWORD_IN_CLEAR."""
+
+    smtp_user: str = ""
+    """The name to sign in to the mail server with. Empty: without signing in."""
+
+    smtp_password: SecretStr = SecretStr("")
+    """The password that belongs to SMTP_USER."""
+
+    smtp_ca_bundle: str | None = None
+    """A file with certificates (PEM) of private authorities that may vouch for the mail server, in addition
+    to the public ones."""
+
+    mail_sender: str = ""
+    """The address that messages come from, for instance `portal@example.com`. Needed with SMTP_HOST."""
+
     care_contact: str = "Customer Care"
     """How pages name whom to ask, for instance `Customer Care, +44 20 7946 0000`."""
 
@@ -101,6 +128,9 @@ class Settings(BaseSettings):
 
     unsafe_allow_unsafe_provider_addresses_in_production: bool = False
     """Lets production start although UNSAFE_PROVIDER_ADDRESSES is set."""
+
+    unsafe_send_mail_and_its_password_in_clear: bool = False
+    """Lets SMTP_SECURITY be `none`: whoever is on the way reads the messages and the password."""
 
     @field_validator("portal_origin", "agent_origin")
     @classmethod
@@ -148,12 +178,18 @@ class Settings(BaseSettings):
         "agent_absolute_hours",
         "local_sign_ins_per_minute",
         "password_hashes_at_once",
+        "smtp_port",
     )
     @classmethod
     def _is_positive(cls, value: float) -> float:
         if value <= 0:
             raise ValueError("must be more than 0")
         return value
+
+    @property
+    def sends_mail(self) -> bool:
+        """Tell whether there is a mail server."""
+        return bool(self.smtp_host)
 
     def origin(self, audience: str) -> str:
         """Return the origin of the host that serves ``audience``."""
@@ -202,6 +238,7 @@ def _refuse_what_is_unsafe(settings: Settings) -> None:
         wrong.append("LVPORTAL_PORTAL_ORIGIN and LVPORTAL_AGENT_ORIGIN must name two hosts")
     if not settings.encryption_keys.get_secret_value():
         wrong.append("LVPORTAL_ENCRYPTION_KEYS is missing: make a key with 'lvportal keys new'")
+    wrong += _mail_wrong(settings)
     if settings.environment == "production":
         plain = [a for a in ("portal", "agent") if settings.origin(a).startswith("http:")]
         if plain and not settings.unsafe_allow_http_origins_in_production:
@@ -213,3 +250,20 @@ def _refuse_what_is_unsafe(settings: Settings) -> None:
             wrong.append("production refuses LVPORTAL_UNSAFE_PROVIDER_ADDRESSES")
     if wrong:
         raise SettingsWrong("; ".join(wrong))
+
+
+def _mail_wrong(settings: Settings) -> list[str]:
+    if not settings.smtp_host:
+        return []
+    wrong = []
+    if not _ADDRESS.fullmatch(settings.mail_sender):
+        wrong.append("LVPORTAL_MAIL_SENDER must be an email address such as portal@example.com")
+    if settings.smtp_port > 65535:
+        wrong.append("LVPORTAL_SMTP_PORT must be at most 65535")
+    if bool(settings.smtp_user) != bool(settings.smtp_password.get_secret_value()):
+        wrong.append("LVPORTAL_SMTP_USER and LVPORTAL_SMTP_PASSWORD belong together")
+    if settings.smtp_security == "none" and not settings.unsafe_send_mail_and_its_password_in_clear:
+        wrong.append("LVPORTAL_SMTP_SECURITY none sends messages and the password in clear")
+    if settings.smtp_ca_bundle and not os.path.isfile(settings.smtp_ca_bundle):
+        wrong.append("LVPORTAL_SMTP_CA_BUNDLE names no file")
+    return wrong
