@@ -14,7 +14,7 @@ from lvportal.errors import ConnectionChanged, InitiatorRefused, SignInRefused
 from lvportal.extensions import csrf, db
 from lvportal.protocols.contract import Answer
 from lvportal.services import sign_in, sign_in_records
-from lvportal.sso import pending_cookie
+from lvportal.sso import pending_cookie, test_pages
 from lvportal.web.access import public
 from lvportal.web.hosts import HostBlueprint, audience, origin
 from lvportal.web.refusal_page import refusal_page, start_address
@@ -24,6 +24,7 @@ from lvportal.web.see_other import SeeOther
 from lvportal.web.session import remember_client, sign_in_person
 
 bp = HostBlueprint("sso", __name__)
+test_pages.add_to(bp)
 
 # With any of these a visit is an answer. An ID token alone is not: Okta's tiles
 # can post one without a state, and it proves nothing to us. Such a visit starts.
@@ -100,18 +101,21 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
         audience=audience(),
         client_code=client_code,
     )
+    arrival = sign_in.Arrival(
+        client_code=client_code,
+        audience=audience(),
+        redirect_uri=_redirect_uri(client_code),
+        answer=answer,
+        pending=pending,
+        visitor=visitor(),
+    )
+    if pending is not None and pending.test_id is not None:
+        return _finish_test(arrival, used, moment)
     try:
         welcome = sign_in.finish(
             db.engine,
             portal.registry,
-            sign_in.Arrival(
-                client_code=client_code,
-                audience=audience(),
-                redirect_uri=_redirect_uri(client_code),
-                answer=answer,
-                pending=pending,
-                visitor=visitor(),
-            ),
+            arrival,
             absolute_seconds=portal.settings.absolute_seconds(audience()),
             now=moment,
         )
@@ -130,6 +134,15 @@ def _finish(client_code: str, parameters: list[tuple[str, str]], moment: datetim
         sign_in_person(welcome.opened)
         response = SeeOther(welcome.return_to)
         remember_client(response, welcome.client_code)
+    pending_cookie.forget(response, used)
+    return response
+
+
+def _finish_test(arrival: sign_in.Arrival, used: list[str], moment: datetime) -> Response:
+    try:
+        response = test_pages.finish(arrival, moment)
+    except SignInRefused as refused:
+        response = test_pages.refused_page(refused, arrival.client_code, moment)
     pending_cookie.forget(response, used)
     return response
 

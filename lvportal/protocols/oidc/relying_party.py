@@ -156,7 +156,12 @@ class OidcSignIn:
     def _open(self, tokens: TokenAnswer) -> OpenedIdToken:
         issuer = self.configuration.issuer
         try:
-            return open_id_token(tokens.id_token, self.documents.keys(issuer), self.configuration)
+            keys = self.documents.keys(issuer)
+        except SignInRefused as refusal:
+            refusal.step = 4  # the code was exchanged; what cannot be had are the keys
+            raise
+        try:
+            return open_id_token(tokens.id_token, keys, self.configuration)
         except (KeyMissing, SignatureWrong):
             # The provider may have changed its keys since we read them, under
             # the old name too. Once: what arrives now is what it signs with.
@@ -175,9 +180,13 @@ class OidcSignIn:
         endpoint = metadata.userinfo_endpoint
         if endpoint is None or not userinfo.is_needed(id_token, self.configuration):
             return id_token.claims
-        reply = userinfo.send_userinfo_request(
-            endpoint, tokens.access_token, self.network, issuer=self.configuration.issuer
-        )
+        try:
+            reply = userinfo.send_userinfo_request(
+                endpoint, tokens.access_token, self.network, issuer=self.configuration.issuer
+            )
+        except SignInRefused as refusal:
+            refusal.step = 5
+            raise
         described = userinfo.judge_userinfo(reply, id_token, self.configuration)
         if evidence is not None:
             evidence.userinfo_claims = described
