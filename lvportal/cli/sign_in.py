@@ -12,9 +12,9 @@ import lvportal.protocols
 import lvportal.services
 from lvportal import errors
 from lvportal.cli.program import Program, pass_program
-from lvportal.errors import PortalError, SignInRefused
+from lvportal.errors import PortalError
 from lvportal.models import Revision, SignInRecord, Tenant
-from lvportal.services import connections, references, sign_in_records
+from lvportal.services import connections, references, sign_in_records, sign_in_search
 
 
 class ReferenceUnknown(PortalError):
@@ -42,13 +42,8 @@ def sign_in(program: Program, reference: str) -> None:
 
 def describe(record: SignInRecord, tenant: Tenant, provider: str | None) -> list[tuple[str, str]]:
     """Return what is known of a sign-in, label by label. Claims by name only, harmless ones by value."""
-    refused = error_of(record.code)
-    facts: dict[str, object] = {
-        "client": tenant.name,
-        "provider": provider,
-        "email": record.email,
-        "names": ", ".join(record.claim_names),
-    }
+    load_every_cause()
+    told = sign_in_search.explain(record, client_name=tenant.name, provider=provider)
     at = record.at.astimezone(ZoneInfo(tenant.time_zone))
     lines = [
         ("Reference", references.show(record.reference)),
@@ -62,8 +57,8 @@ def describe(record: SignInRecord, tenant: Tenant, provider: str | None) -> list
         ("Outcome", "signed in" if record.outcome == "signed_in" else "refused"),
         ("Got as far as", f"step {record.step} of {len(errors.STEPS)}, {errors.STEPS[record.step - 1]}"),
         ("Code", record.code or ""),
-        ("Person saw", errors.fill(refused.user_message, facts) if refused else ""),
-        ("Administrator", errors.fill(refused.administrator_step, facts) if refused else ""),
+        ("Person saw", told.title if told else ""),
+        ("Administrator", told.administrator_step if told else ""),
         ("Detail", record.detail),
         ("Provider said", record.provider_said),
         ("Email", record.email or ""),
@@ -74,15 +69,11 @@ def describe(record: SignInRecord, tenant: Tenant, provider: str | None) -> list
     return [(label, _printable(value)) for label, value in lines if value]
 
 
-def error_of(code: str | None) -> type[SignInRefused] | None:
-    """Return the error class with this code, or None; loads every module that defines one."""
+def load_every_cause() -> None:
+    """Load every module that defines a cause: one is found by its code among those that are there."""
     for package in (lvportal.protocols, lvportal.services):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
-    return next(
-        (one for one in errors.tree(SignInRefused) if one.code == code and issubclass(one, SignInRefused)),
-        None,
-    )
 
 
 def _printable(text: str) -> str:

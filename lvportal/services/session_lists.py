@@ -1,0 +1,297 @@
+"""Live sessions of a client, of a person; and the ways to end them from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from lvportal.errors import PageNotFound
+from lvportal.models import Account, Connection, Feature, PersonSession
+from lvportal.models.tenants import SINGLE_SIGN_ON
+from lvportal.services import audit, sessions
+from lvportal.services.folding import fold
+
+ENDED_BY_ADMINISTRATOR = "ended by administrator"
+ENDED_BY_THEMSELVES = "ended by oneself"
+MOST_EXPORTED = 100_000
+SORTS = ("person", "host", "started", "seen")
+_SESSION = PersonSession
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose sessions a viewer sees, at which moment a session counts as live.
+
+    ``idle_seconds`` per audience: a session last seen longer ago is over.
+    """
+
+    tenant_id: int
+    audiences: tuple[str, ...]
+    sees_sysadmins: bool
+    idle_seconds: Mapping[str, int]
+    longest_seconds: int
+    now: datetime
+
+
+def scope_of(
+    role: str | None, *, tenant_id: int, idle_seconds: Mapping[str, int], longest_seconds: int, now: datetime
+) -> Scope:
+    """Return what a viewer of this role sees: a MANAGER agents alone, a SUPERUSER no SYSADMIN."""
+    audiences = ("agent",) if role == "MANAGER" else ("portal", "agent")
+    return Scope(tenant_id, audiences, role != "SUPERUSER", idle_seconds, longest_seconds, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list asks for; an empty value asks for nothing. ``sort`` with ``-`` descends."""
+
+    text: str = ""
+    audience: str = ""
+    method: str = ""
+    account_id: int | None = None
+    sort: str = "-started"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One live session in a list."""
+
+    session_id: int
+    account_id: int
+    audience: str
+    login_name: str
+    full_name: str
+    email: str
+    method: str
+    provider: str
+    address: str
+    device: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many sessions ended, and of how many people."""
+
+    sessions: int
+    people: int
+
+
+def search(
+    session: Session, scope: Scope, wanted: Wanted, *, limit: int, offset: int = 0
+) -> tuple[list[SessionRow], int]:
+    """Return one page of the live sessions that a viewer sees, and how many there are."""
+    found = session.execute(
+        _live(scope, wanted).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
+    ).all()
+    return [_row(row) for row in found], count(session, scope, wanted).sessions
+
+
+def count(session: Session, scope: Scope, wanted: Wanted, *, but: int | None = None) -> Ended:
+    """Count live sessions and their people, without the session ``but``."""
+    query = _live(scope, wanted)
+    if but is not None:
+        query = query.where(_SESSION.id != but)
+    row = session.execute(
+        query.with_only_columns(
+            func.count(), func.count(_SESSION.account_id.distinct()), maintain_column_froms=True
+        )
+    ).one()
+    return Ended(int(row[0]), int(row[1]))
+
+
+def of_account(session: Session, scope: Scope, account_id: int) -> list[SessionRow]:
+    """Return the live sessions of one person, the newest first."""
+    rows, _ = search(session, scope, Wanted(account_id=account_id), limit=200)
+    return rows
+
+
+def find(session: Session, scope: Scope, session_id: int) -> SessionRow:
+    """Return one live session. Raises PageNotFound for one that the viewer does not see, or that is over."""
+    row = session.execute(_live(scope, Wanted()).where(_SESSION.id == session_id)).one_or_none()
+    if row is None:
+        raise PageNotFound(host="portal")
+    return _row(row)
+
+
+def end_one(
+    session: Session, scope: Scope, session_id: int, *, by: audit.Actor, reason: str = ENDED_BY_ADMINISTRATOR
+) -> SessionRow:
+    """End one live session inside the caller's transaction. Raises PageNotFound as ``find``."""
+    row = find(session, scope, session_id)
+    _end(session, _SESSION.id == session_id, scope.now, reason)
+    audit.record(
+        session,
+        tenant_id=scope.tenant_id,
+        actor=by,
+        action="session.ended",
+        subject=f"{row.login_name} ({row.audience})",
+        before={"started": _text(row.created_at), "opened": row.method, "from": row.address},
+        after={"reason": reason},
+        now=scope.now,
+    )
+    return row
+
+
+def end_many(
+    session: Session,
+    scope: Scope,
+    wanted: Wanted,
+    *,
+    but: int | None,
+    by: audit.Actor,
+    reason: str = ENDED_BY_ADMINISTRATOR,
+    subject: str = "",
+) -> Ended:
+    """End every live session that ``wanted`` leaves, except ``but``, inside the caller's transaction.
+
+    ``subject`` says in the audit record whose they were.
+    """
+    ended = count(session, scope, wanted, but=but)
+    ids = _live(scope, wanted).with_only_columns(_SESSION.id)
+    if but is not None:
+        ids = ids.where(_SESSION.id != but)
+    if ended.sessions:
+        _end(session, _SESSION.id.in_(ids), scope.now, reason)
+        audit.record(
+            session,
+            tenant_id=scope.tenant_id,
+            actor=by,
+            action="session.ended_all",
+            subject=subject,
+            after={"sessions": ended.sessions, "people": ended.people, "reason": reason},
+            now=scope.now,
+        )
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class HowItEnded:
+    """Who ended a session, when, and the zone of its client."""
+
+    reason: str
+    at: datetime
+
+
+def how_it_ended(session: Session, handle: str, *, audience: str) -> HowItEnded | None:
+    """Return how the session with this handle ended, or None if it was not ended."""
+    row = session.execute(
+        select(_SESSION.end_reason, _SESSION.ended_at).where(
+            _SESSION.handle_hash == sessions.hash_handle(handle),
+            _SESSION.audience == audience,
+            _SESSION.ended_at.is_not(None),
+        )
+    ).one_or_none()
+    return HowItEnded(row[0] or "", row[1]) if row and row[1] else None
+
+
+def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
+    """Select what counts as live by the rules of ``sessions.find``, as far as the viewer sees."""
+    seen = or_(
+        *(
+            and_(
+                _SESSION.audience == audience,
+                _SESSION.last_seen_at > scope.now - timedelta(seconds=scope.idle_seconds[audience]),
+            )
+            for audience in scope.audiences
+        )
+    )
+    conditions: list[ColumnElement[bool]] = [
+        _SESSION.tenant_id == scope.tenant_id,
+        _SESSION.ended_at.is_(None),
+        _SESSION.expires_at > scope.now,
+        # No session is older: what expired long ago is not even looked at.
+        _SESSION.created_at > scope.now - timedelta(seconds=scope.longest_seconds),
+        seen,
+        Account.active.is_(True),
+        func.coalesce(Account.folded_email, "") == _SESSION.email,
+        or_(
+            _SESSION.method != "sso",
+            and_(Connection.enabled.is_(True), Feature.enabled.is_(True)),
+        ),
+    ]
+    if not scope.sees_sysadmins:
+        conditions.append(func.coalesce(Account.role, "") != "SYSADMIN")
+    return (
+        select(
+            *(_SESSION.id, _SESSION.account_id, _SESSION.audience, _SESSION.email, _SESSION.method),
+            *(_SESSION.provider_label, _SESSION.address, _SESSION.device, _SESSION.created_at),
+            *(_SESSION.last_seen_at, Account.login_name, Account.first_name, Account.last_name),
+        )
+        .select_from(_SESSION)
+        .join(Account, Account.id == _SESSION.account_id)
+        .outerjoin(Connection, Connection.id == _SESSION.connection_id)
+        .outerjoin(Feature, and_(Feature.tenant_id == _SESSION.tenant_id, Feature.name == SINGLE_SIGN_ON))
+        .where(*conditions, *_filters(wanted))
+    )
+
+
+def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.audience:
+        conditions.append(_SESSION.audience == wanted.audience)
+    if wanted.method:
+        conditions.append(_SESSION.method == wanted.method)
+    if wanted.account_id is not None:
+        conditions.append(_SESSION.account_id == wanted.account_id)
+    if wanted.text:
+        pattern = f"%{_escape(fold(wanted.text))}%"
+        conditions.append(
+            or_(
+                Account.folded_login_name.like(pattern, escape="!"),
+                _SESSION.email.like(pattern, escape="!"),
+                func.lower(Account.first_name + " " + Account.last_name).like(pattern, escape="!"),
+            )
+        )
+    return conditions
+
+
+def _order(sort: str) -> Sequence[ColumnElement[Any]]:
+    columns: dict[str, ColumnElement[Any]] = {
+        "person": Account.folded_login_name.expression,
+        "host": _SESSION.audience.expression,
+        "started": _SESSION.created_at.expression,
+        "seen": _SESSION.last_seen_at.expression,
+    }
+    column = columns[sort.removeprefix("-")]
+    return (column.desc() if sort.startswith("-") else column.asc(), _SESSION.id.desc())
+
+
+def _end(session: Session, which: ColumnElement[bool], now: datetime, reason: str) -> None:
+    session.execute(
+        update(_SESSION)
+        .where(which, _SESSION.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _row(row: Any) -> SessionRow:
+    return SessionRow(
+        session_id=row.id,
+        account_id=row.account_id,
+        audience=row.audience,
+        login_name=row.login_name,
+        full_name=f"{row.first_name} {row.last_name}".strip() or row.login_name,
+        email=row.email,
+        method=row.method,
+        provider=row.provider_label,
+        address=row.address,
+        device=row.device,
+        created_at=row.created_at,
+        last_seen_at=row.last_seen_at,
+    )
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _escape(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
