@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused
 from lvportal.models import Revision
-from lvportal.portal.configure.client.security import guide
+from lvportal.portal.configure.client.security import guide, test_step
 from lvportal.portal.configure.client.security.form import SecurityForm, shown
 from lvportal.portal.configure.client.security.guide import Choice
 from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, ConnectionState, Pill
@@ -111,6 +111,7 @@ class SecurityView:
     report: ReportView | None
     refused: ChangeRefused | None
     conflict: tuple[ConflictRow, ...]
+    test_step: test_step.TestStep
     readiness: dict[str, Readiness]
     guards: tuple[Guard, ...]
     revisions: tuple[RevisionRow, ...]
@@ -149,6 +150,7 @@ def build(
     newest = state.newest
     has_problem = bool(form.errors or refused or (report_view and report_view.has_dangers))
     revisions = _revisions(state)
+    tests = test_step.build(session, person.tenant_id, newest)
     return SecurityView(
         choice=choice,
         known=KNOWN[choice.provider],
@@ -156,7 +158,8 @@ def build(
         tabs=guide.tabs(choice),
         rows=guide.rows(choice, addresses),
         traps=guide.traps(choice),
-        steps=_steps(state, people, has_problem=has_problem),
+        steps=_steps(state, people, has_problem=has_problem) | {"test": tests.pill},
+        test_step=tests,
         opens_instructions=opens_instructions or choice_asked_for or newest is None,
         choice_asked_for=opens_instructions or choice_asked_for,
         opens_values=newest is None or choice_asked_for or has_problem or report is not None,
