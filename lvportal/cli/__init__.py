@@ -13,6 +13,7 @@ from lvportal.cli.database import database
 from lvportal.cli.doctor import doctor
 from lvportal.cli.guide import guide
 from lvportal.cli.keys import keys
+from lvportal.cli.maintain import maintain
 from lvportal.cli.program import Program, RefusingGroup
 from lvportal.cli.settings_docs import settings
 from lvportal.cli.sign_in import sign_in
@@ -30,5 +31,5 @@ def main(context: click.Context) -> None:
     context.ensure_object(Program)
 
 
-for command in (apply, audit, care, clean_up, database, doctor, guide, keys, settings, sign_in):
+for command in (apply, audit, care, clean_up, database, doctor, guide, keys, maintain, settings, sign_in):
     main.add_command(command)

@@ -1,0 +1,100 @@
+"""What has to happen without anybody asking: warnings, messages, things that end by themselves, old rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from lvportal.services import mail_sending, retention, warnings
+from lvportal.services.mail_sending import MailServer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How many days rows are kept."""
+
+    sessions_days: int = 30
+    sign_ins_days: int = 180
+    tests_days: int = 180
+    links_days: int = 180
+    messages_days: int = 400  # longer than a year: they are what a warning is not written twice by
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to be done. ``run`` returns in words what it did; empty: nothing to do."""
+
+    name: str
+    run: Callable[[Session, datetime], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one part ended."""
+
+    name: str
+    did: str
+    failed: bool = False
+
+
+def run_all(session: Session, parts: Sequence[Part], now: datetime) -> list[Outcome]:
+    """Run each part by itself: one that fails is logged and stops no other."""
+    outcomes = []
+    for part in parts:
+        try:
+            did = part.run(session, now)
+        except Exception as failure:
+            log.exception("maintain.failed", extra={"part": part.name})
+            outcomes.append(Outcome(part.name, f"failed: {type(failure).__name__}", failed=True))
+        else:
+            if did:
+                log.info("maintain.done", extra={"part": part.name, "did": did})
+            outcomes.append(Outcome(part.name, did))
+        finally:
+            session.rollback()
+            session.expunge_all()
+    return outcomes
+
+
+def parts(server: MailServer | None, keep: Keep) -> list[Part]:
+    """Return everything there is to do, what is pressing first."""
+    return [
+        Part("secrets that end", _warn_of_secrets),
+        Part("mail", lambda session, now: _send(session, server, now)),
+        Part("old rows", lambda session, now: _remove_old(session, keep, now)),
+    ]
+
+
+def _warn_of_secrets(session: Session, now: datetime) -> str:
+    count = warnings.warn_of_ending_secrets(session, now)
+    return f"{count} warnings written" if count else ""
+
+
+def _send(session: Session, server: MailServer | None, now: datetime) -> str:
+    if server is None:
+        return ""
+    done = mail_sending.send_waiting(session, server, now)
+    if done == mail_sending.Sent():
+        return ""
+    words = f"{done.sent} sent, {done.to_retry} to be tried again, {done.given_up} given up"
+    return f"{words} ({done.problem})" if done.problem else words
+
+
+def _remove_old(session: Session, keep: Keep, now: datetime) -> str:
+    def ago(days: int) -> datetime:
+        return now - timedelta(days=days)
+
+    removed = {
+        "sessions": retention.remove_sessions(session, before=ago(keep.sessions_days)),
+        "records of sign-ins": retention.remove_sign_in_records(session, before=ago(keep.sign_ins_days)),
+        "test sign-ins": retention.remove_tests(session, before=ago(keep.tests_days)),
+        "set-up links": retention.remove_links(session, before=ago(keep.links_days)),
+        "messages": retention.remove_messages(session, before=ago(keep.messages_days)),
+    }
+    return ", ".join(f"{count} {what} removed" for what, count in removed.items() if count)
