@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import PageNotFound
 from lvportal.models import Account, Connection, Feature, PersonSession
-from lvportal.models.tenants import SINGLE_SIGN_ON
+from lvportal.models.tenants import SINGLE_SIGN_ON, Tenant
 from lvportal.services import audit, sessions
 from lvportal.services.folding import fold
 
 ENDED_BY_ADMINISTRATOR = "ended by administrator"
 ENDED_BY_THEMSELVES = "ended by oneself"
 MOST_EXPORTED = 100_000
+LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
 SORTS = ("person", "host", "started", "seen")
 _SESSION = PersonSession
 
@@ -112,19 +113,46 @@ def of_account(session: Session, scope: Scope, account_id: int) -> list[SessionR
     return rows
 
 
-def find(session: Session, scope: Scope, session_id: int) -> SessionRow:
-    """Return one live session. Raises PageNotFound for one that the viewer does not see, or that is over."""
-    row = session.execute(_live(scope, Wanted()).where(_SESSION.id == session_id)).one_or_none()
+def find(session: Session, scope: Scope, session_id: int, account_id: int | None = None) -> SessionRow:
+    """Return one live session, of one person if ``account_id`` is given.
+
+    Raises PageNotFound for one that the viewer does not see, or that is over.
+    """
+    wanted = Wanted(account_id=account_id)
+    if session_id > LARGEST_ID:
+        raise PageNotFound(host="portal")
+    row = session.execute(_live(scope, wanted).where(_SESSION.id == session_id)).one_or_none()
     if row is None:
         raise PageNotFound(host="portal")
     return _row(row)
 
 
+def name_of(session: Session, scope: Scope, account_id: int) -> str:
+    """Return the login name of a person whose sessions a viewer sees. Raises PageNotFound for any other."""
+    wanted = [
+        Account.id == account_id,
+        Account.tenant_id == scope.tenant_id,
+        Account.audience.in_(scope.audiences),
+    ]
+    if not scope.sees_sysadmins:
+        wanted.append(func.coalesce(Account.role, "") != "SYSADMIN")
+    found = session.scalar(select(Account.login_name).where(*wanted)) if account_id <= LARGEST_ID else None
+    if found is None:
+        raise PageNotFound(host="portal")
+    return found
+
+
 def end_one(
-    session: Session, scope: Scope, session_id: int, *, by: audit.Actor, reason: str = ENDED_BY_ADMINISTRATOR
+    session: Session,
+    scope: Scope,
+    session_id: int,
+    *,
+    by: audit.Actor,
+    account_id: int | None = None,
+    reason: str = ENDED_BY_ADMINISTRATOR,
 ) -> SessionRow:
     """End one live session inside the caller's transaction. Raises PageNotFound as ``find``."""
-    row = find(session, scope, session_id)
+    row = find(session, scope, session_id, account_id)
     _end(session, _SESSION.id == session_id, scope.now, reason)
     audit.record(
         session,
@@ -173,22 +201,35 @@ def end_many(
 
 @dataclass(frozen=True, slots=True)
 class HowItEnded:
-    """Who ended a session, when, and the zone of its client."""
+    """Why a session is over, when it ended, and the zone of its client."""
 
     reason: str
     at: datetime
+    client_name: str
+    zone: str
+
+    @property
+    def words(self) -> str:
+        """Who ended it, as the person reads it."""
+        known = {
+            ENDED_BY_ADMINISTRATOR: f"An administrator of {self.client_name} ended your session.",
+            ENDED_BY_THEMSELVES: "You ended this session from another browser.",
+        }
+        return known.get(self.reason) or f"Your session has ended: {self.reason or 'no reason given'}."
 
 
 def how_it_ended(session: Session, handle: str, *, audience: str) -> HowItEnded | None:
     """Return how the session with this handle ended, or None if it was not ended."""
     row = session.execute(
-        select(_SESSION.end_reason, _SESSION.ended_at).where(
+        select(_SESSION.end_reason, _SESSION.ended_at, Tenant.name, Tenant.time_zone)
+        .join(Tenant, Tenant.id == _SESSION.tenant_id)
+        .where(
             _SESSION.handle_hash == sessions.hash_handle(handle),
             _SESSION.audience == audience,
             _SESSION.ended_at.is_not(None),
         )
     ).one_or_none()
-    return HowItEnded(row[0] or "", row[1]) if row and row[1] else None
+    return HowItEnded(row[0] or "", row[1], row[2], row[3]) if row and row[1] else None
 
 
 def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from lvportal.errors import RoleRefused
 from lvportal.web.return_to import safe_path
 from lvportal.web.session import live_session
+from lvportal.web.session_scope import ended_by_others
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -100,6 +101,8 @@ def guard() -> Response | None:
         return None
     live = live_session()
     if live is None:
+        if ended_by_others() is not None:
+            return redirect("/signed-out", 303)  # which says by whom and when
         wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
         path = safe_path(wanted)
         return redirect("/sign-in" if path == "/" else f"/sign-in?return_to={quote(path)}", 303)

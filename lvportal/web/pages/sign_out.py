@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from lvportal.web.access import public
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.session import current_session, sign_out_person
+from lvportal.web.session_scope import ended_by_others
 
 STILL_SIGNED_IN_AT = "still_signed_in_at"
 
@@ -31,5 +32,8 @@ def sign_out() -> Response:
 
 @public
 def signed_out() -> str:
-    """Say what ended, and what did not."""
-    return render_template("signed-out.html", provider=session.get(STILL_SIGNED_IN_AT, ""))
+    """Say what ended, and what did not; of a session ended by others, by whom and when."""
+    ended = ended_by_others()
+    if ended is not None:
+        session.clear()  # told once: the next page is the sign-in
+    return render_template("signed-out.html", provider=session.get(STILL_SIGNED_IN_AT, ""), ended=ended)
