@@ -1,0 +1,1 @@
+"""People: what they may be called, who may change them, how they are listed."""
