@@ -60,6 +60,7 @@ Configure > Client > Security, section Single Sign On:
 | Authorization Secret | {secret_word}; a Native Application without a secret leaves it empty |
 | Issuer URL | {issuer_hint} |
 | Email Attribute | `{email_claim}` |
+| Advanced | Scopes `{scopes}`; Client authentication `{method}`; Response mode `{mode}` |
 
 *Check* reports what is wrong, and what to do, before anybody signs in. `lvportal doctor ISSUER` prints the
 same report. Then turn on *Enable Single Sign On*, and sign in once on each host.
@@ -72,15 +73,30 @@ def guide() -> None:
 
 
 @guide.command()
-@click.argument("provider", type=click.Choice(sorted(KNOWN)))
+@click.argument("provider", type=click.Choice(sorted(KNOWN)), required=False)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-def docs(provider: str, output: Path | None) -> None:
-    """Print the guide for PROVIDER in Markdown; docs/connect-okta.md is one."""
+@click.option(
+    "--into",
+    default="docs",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Without PROVIDER: the folder for every connect-PROVIDER.md.",
+)
+def docs(provider: str | None, output: Path | None, into: Path) -> None:
+    """Print the guide for PROVIDER in Markdown; without one, write all of them as connect-PROVIDER.md."""
+    if provider is None:
+        for known in KNOWN.values():
+            file_of(known, into).write_text(page(known), "utf-8")
+        return
     text = page(KNOWN[provider])
     if output is None:
         click.echo(text, nl=False)
     else:
         output.write_text(text, "utf-8")
+
+
+def file_of(provider: KnownProvider, folder: Path) -> Path:
+    """Return where a provider's page stands among the documents."""
+    return folder / f"connect-{provider.key}.md"
 
 
 def page(provider: KnownProvider) -> str:
@@ -96,6 +112,9 @@ def page(provider: KnownProvider) -> str:
             secret_word=provider.secret_word,
             issuer_hint=provider.issuer_hint,
             email_claim=provider.default_email_claim,
+            scopes=provider.default_scopes,
+            method=provider.default_client_authentication,
+            mode=provider.default_response_mode,
         ),
     ]
     if provider.errors:

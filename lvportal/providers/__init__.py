@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from .adfs import ADFS
+from .auth0 import AUTH0
 from .entra import ENTRA
+from .google import GOOGLE
+from .keycloak import KEYCLOAK
 from .known import Guide, GuideRow, KnownError, KnownProvider
 from .okta import OKTA
+from .onelogin import ONELOGIN
 from .other import OTHER
+from .pingfederate import PINGFEDERATE
 
 __all__ = [
     "KNOWN",
+    "OTHER",
     "Guide",
     "GuideRow",
     "KnownError",
@@ -17,7 +24,10 @@ __all__ = [
     "recognise",
 ]
 
-KNOWN: dict[str, KnownProvider] = {provider.key: provider for provider in (OKTA, ENTRA, OTHER)}
+KNOWN: dict[str, KnownProvider] = {
+    provider.key: provider
+    for provider in (OKTA, ENTRA, GOOGLE, KEYCLOAK, AUTH0, ONELOGIN, ADFS, PINGFEDERATE, OTHER)
+}
 """Every product by its key, in the order in which they are offered; the last fits any."""
 
 

@@ -45,6 +45,7 @@ class KnownError:
     fragment: str  # compared without regard to case
     meaning: str
     fix: str
+    is_common: bool = False  # words that others use too: believed only of the provider that was chosen
 
     def is_in(self, text: str) -> bool:
         """Tell whether the text shows this error; AADSTS50011 is not in AADSTS500113."""
@@ -71,6 +72,9 @@ class KnownProvider:
     traps: tuple[str, ...] = ()
     errors: tuple[KnownError, ...] = ()
     recognised_by: tuple[str, ...] = ()
+    default_scopes: str = "openid email profile"
+    default_response_mode: Literal["query", "form_post"] = "query"
+    needs_hosted_domain: bool = False  # one issuer for every organisation: only the domain tells them apart
 
     @property
     def application_types(self) -> tuple[str, ...]:

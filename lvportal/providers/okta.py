@@ -151,6 +151,23 @@ OKTA = KnownProvider(
             "Compare Client authentication at Okta with the one under Advanced, then copy the secret again.",
         ),
         KnownError(
+            "The credentials provided were invalid",
+            "The name or password is wrong.",
+            "Try again, or reset the password at Okta.",
+        ),
+        KnownError(
+            "login_required",
+            "Nobody is signed in at Okta.",
+            "Start the sign-in again, from the portal or the tile.",
+            is_common=True,
+        ),
+        KnownError(
+            "unauthorized_client",
+            "The app may not use this grant.",
+            "General > Grant type: Authorization Code must be ticked.",
+            is_common=True,
+        ),
+        KnownError(
             "E0000015",
             "This organisation has no licence for custom authorization servers.",
             "Use the plain address https://….okta.com as Issuer URL.",

@@ -91,6 +91,26 @@ OTHER = KnownProvider(
             "The provider or the person said no.",
             "Assign the app to the person, or look at the provider's policies.",
         ),
+        KnownError(
+            "redirect_mismatch",
+            "A redirect URI is not registered, letter by letter.",
+            "Paste both URLs of step 1 into the app's callback URLs (Cognito: Allowed callback URLs).",
+        ),
+        KnownError(
+            "One or more validation errors",
+            "The request does not fit the app: usually the redirect URI is not registered (PingOne).",
+            "Paste both URLs of step 1 into the app's redirect URIs; capital letters and slashes count.",
+        ),
+        KnownError(
+            "Errors.App.NotFound",
+            "The provider does not know the Authorization ID (Zitadel).",
+            "Copy the client id again from the app.",
+        ),
+        KnownError(
+            "invalid_grant",
+            "The code was used before, is too old, or was made for another app.",
+            "Start the sign-in again.",
+        ),
         KnownError("login_required", "Nobody is signed in at the provider.", "Start the sign-in again."),
         KnownError(
             "consent_required",

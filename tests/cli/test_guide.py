@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lvportal.cli.guide import page
+from lvportal.cli.guide import file_of, page
 from lvportal.providers import KNOWN
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +16,19 @@ def test_docs_connect_okta_md_is_the_printed_guide(installation):
     printed = installation.run("guide", "docs", "okta").stdout
 
     assert printed == written, "run: lvportal guide docs okta --output docs/connect-okta.md"
+
+
+@pytest.mark.parametrize("key", list(KNOWN))
+def test_the_document_of_every_provider_is_up_to_date(key):
+    written = file_of(KNOWN[key], ROOT / "docs").read_text("utf-8")
+
+    assert written == page(KNOWN[key]), "run: lvportal guide docs"
+
+
+def test_without_a_provider_all_are_written(installation):
+    installation.run("guide", "docs", "--into", str(installation.folder))
+
+    assert {key for key in KNOWN if file_of(KNOWN[key], installation.folder).exists()} == set(KNOWN)
 
 
 def test_a_guide_can_be_written_to_a_file(installation):
