@@ -14,6 +14,7 @@ from lvportal import errors
 from lvportal.errors import SignInRefused
 from lvportal.protocols import http_errors
 from lvportal.protocols.oidc import errors as causes
+from lvportal.protocols.oidc.discovery import MetadataRefused
 
 Cause = type[SignInRefused]
 
@@ -35,7 +36,7 @@ class Checked:
     verdict: Verdict
 
 
-_FETCHING: tuple[Cause, ...] = (http_errors.OutboundRefused, causes.DocumentMalformed)
+_FETCHING: tuple[Cause, ...] = (http_errors.OutboundRefused, causes.DocumentMalformed, MetadataRefused)
 
 # Step, words, and the causes that fail the check; subclasses count. The first
 # check of a step also takes a cause that no other names.
