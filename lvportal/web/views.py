@@ -61,6 +61,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         hosts=hosts,
         audience=audience,
         care_contact=settings.care_contact,
+        sends_mail=settings.sends_mail,
         theme_attribute=theme_attribute,
         flashes=get_flashed_messages,
         may=may,
@@ -171,7 +172,8 @@ def keep_theme(response: Response, chosen: str) -> None:
 
 
 @lru_cache(600)
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return a client's zone; UTC for a name that nobody knows any more."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
@@ -179,7 +181,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _local(at: datetime, zone: str) -> tuple[datetime, str]:
-    local = at.astimezone(_zone(zone))
+    local = at.astimezone(zone_of(zone))
     name = local.tzname() or "UTC"
     return local, f"UTC{name}" if name[0] in "+-" else name
 
@@ -204,13 +206,13 @@ def clock_time(at: datetime, zone: str = "UTC") -> str:
 
 def day(at: date | datetime, zone: str = "UTC") -> str:
     """Return ``24 Nov 2026``; a moment counts in ``zone``."""
-    local = at.astimezone(_zone(zone)) if isinstance(at, datetime) else at
+    local = at.astimezone(zone_of(zone)) if isinstance(at, datetime) else at
     return f"{local.day} {local:%b %Y}"
 
 
 def today(zone: str, now: datetime) -> date:
     """Return the date in ``zone`` at ``now``."""
-    return now.astimezone(_zone(zone)).date()
+    return now.astimezone(zone_of(zone)).date()
 
 
 def page_name(path: str) -> str:
