@@ -11,7 +11,7 @@ from lvportal.errors import PortalError, tree
 from lvportal.services.audit_reading import ACTIONS, KINDS, label_of, words_of
 
 ROOT = Path(__file__).parents[2] / "lvportal"
-WRITERS = {"record", "record_many", "Change", "_event"}
+WRITERS = {"audit.record": 9, "audit.Change": 0, "self._event": 1}  # and where the action stands
 
 
 def actions_in(source: str) -> Iterator[str | None]:
@@ -20,16 +20,14 @@ def actions_in(source: str) -> Iterator[str | None]:
     for node in ast.walk(program):
         if not isinstance(node, ast.Call):
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = ast.unparse(node.func)
         if name not in WRITERS:
             continue
         for keyword in node.keywords:
             if keyword.arg == "action":
                 yield from values_of(keyword.value, constants_of(program))
-        if name in ("Change", "_event"):
-            place = 0 if name == "Change" else 1
-            if len(node.args) > place:
-                yield from values_of(node.args[place], constants_of(program))
+        for argument in node.args[WRITERS[name] :][:1]:
+            yield from values_of(argument, constants_of(program))
 
 
 def constants_of(program: ast.Module) -> dict[str, str]:
