@@ -89,6 +89,13 @@ class Visitor:
         data = {"csrf_token": token} | values
         return self._keep_token(Page(self._client.post(path, data=data, base_url=self._origin)))
 
+    def copy(self) -> Visitor:
+        """Return another browser with the same cookies: what it drops stays here."""
+        twin = Visitor(self._client.application.test_client(), self._origin)
+        twin._client._cookies = dict(self._client._cookies or {})
+        twin._csrf_token = self._csrf_token
+        return twin
+
     def cookie(self, name: str) -> str | None:
         found = self._client.get_cookie(name, domain=self._origin.partition("//")[2].partition(":")[0])
         return found.value if found else None
