@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from lvportal.models import Connection, Feature, Revision
 from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.providers import KNOWN
-from lvportal.services import billing, connections
+from lvportal.services import billing, connections, warnings
 from lvportal.services.sessions import LiveSession
-from lvportal.web.views import clock_time, day, today
+from lvportal.web.views import clock_time, day, short_moment, today
 
 WARNED_BEFORE_DAYS = 60
 
@@ -53,6 +53,16 @@ class SecretExpiry:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """Since when nobody gets in through the provider, why, and what mends it."""
+
+    since: datetime
+    cause: str
+    fix: str
+    code: str | None = None  # None: seen by this process alone, by asking for the provider's documents
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionState:
     """Everything a page says about how single sign-on stands. Built once per request."""
 
@@ -65,8 +75,14 @@ class ConnectionState:
     newest: Revision | None
     provider: str
     expiry: SecretExpiry | None
-    failing_since: datetime | None
+    next_expiry: SecretExpiry | None
+    failing: Failing | None
     differing: tuple[str, ...]
+
+    @property
+    def failing_since(self) -> datetime | None:
+        """Since when nobody gets in, or None."""
+        return self.failing.since if self.failing else None
 
     @property
     def provider_choice(self) -> str:
@@ -102,11 +118,14 @@ def read(
     shown = live or newest
     provider = connections.label_of(shown.provider) if shown else "your provider"
     works = bool(connection and connection.enabled and feature_on)
-    failing_since = _failing_since(documents, live) if works and live else None
-    expiry = _expiry(live, person.client_time_zone, now) if works and live else None
-    pill, sentence = _say(
-        person, connection, feature_on, shown, provider, failing_since, expiry, person.client_time_zone
-    )
+    zone = person.client_time_zone
+    failing = expiry = next_expiry = None
+    if works and connection and live:
+        failing = _failing(person, connection, live, provider, documents)
+        expiry = _expiry(live.secret_expires_on, zone, now)
+        has_next = connection.next_sealed_secret is not None
+        next_expiry = _expiry(connection.next_secret_expires_on if has_next else None, zone, now)
+    pill, sentence = _say(person, connection, feature_on, shown, provider, failing, expiry, now)
     differing = tuple(connections.differences(live, newest)) if live and newest and live is not newest else ()
     return ConnectionState(
         pill=pill,
@@ -118,7 +137,8 @@ def read(
         newest=newest,
         provider=provider,
         expiry=expiry,
-        failing_since=failing_since,
+        next_expiry=next_expiry,
+        failing=failing,
         differing=differing,
     )
 
@@ -129,9 +149,9 @@ def _say(
     feature_on: bool,
     shown: Revision | None,
     provider: str,
-    failing_since: datetime | None,
+    failing: Failing | None,
     expiry: SecretExpiry | None,
-    zone: str,
+    now: datetime,
 ) -> tuple[Pill, str]:
     if connection is None or shown is None:
         waits = "" if feature_on else " Only the last step waits for Customer Care to turn the feature on."
@@ -142,23 +162,35 @@ def _say(
         return OFF, "Switched off: people sign in with a password. Every setting is kept."
     if not feature_on:
         return OFF, "Customer Care has turned the feature off. Every setting is kept."
-    if failing_since is not None:
-        return (
-            FAILING,
-            f"{provider[:1].upper()}{provider[1:]} has not answered since {clock_time(failing_since, zone)}.",
-        )
+    zone = person.client_time_zone
+    if failing is not None:
+        is_today = today(zone, failing.since) == today(zone, now)
+        since = (clock_time if is_today else short_moment)(failing.since, zone)
+        return FAILING, f"Authentication failing since {since}. {failing.cause}"
     since = f" since {day(connection.live_since, zone)}" if connection.live_since else ""
     sentence = f"Users and agents of {person.client_name} sign in through {provider}{since}."
     return (SECRET_EXPIRING if expiry else LIVE), sentence
 
 
-def _failing_since(documents: ProviderDocuments, live: Revision) -> datetime | None:
+def _failing(
+    person: LiveSession,
+    connection: Connection,
+    live: Revision,
+    provider: str,
+    documents: ProviderDocuments,
+) -> Failing | None:
+    if connection.failing_since is not None and connection.failing_code is not None:
+        words = warnings.words_of(connection.failing_code, client=person.client_name, provider=provider)
+        return Failing(connection.failing_since, words.cause, words.fix, connection.failing_code)
     since = documents.status(live.issuer).failing_since
-    return datetime.fromtimestamp(since, tz=UTC) if since is not None else None
-
-
-def _expiry(live: Revision, zone: str, now: datetime) -> SecretExpiry | None:
-    if live.secret_expires_on is None:
+    if since is None:
         return None
-    days = (live.secret_expires_on - today(zone, now)).days
-    return SecretExpiry(live.secret_expires_on, days) if days <= WARNED_BEFORE_DAYS else None
+    words = warnings.words_of("sign_in.unreachable", client=person.client_name, provider=provider)
+    return Failing(datetime.fromtimestamp(since, tz=UTC), words.cause, words.fix)
+
+
+def _expiry(on: date | None, zone: str, now: datetime) -> SecretExpiry | None:
+    if on is None:
+        return None
+    days = (on - today(zone, now)).days
+    return SecretExpiry(on, days) if days <= WARNED_BEFORE_DAYS else None

@@ -121,15 +121,21 @@ def attention(state: ConnectionState, users: People, agents: People) -> list[Not
     """Return what an administrator should look at, the most pressing first."""
     path = "/configure/client/security"
     notes = []
-    if state.failing_since is not None:
-        words = "Nobody new can sign in through it. Passwords work."
-        notes.append(Note("danger", "stop", state.sentence.rstrip("."), words, path, "Open Security"))
+    if state.failing is not None:
+        notes.append(
+            Note("danger", "stop", state.sentence.rstrip("."), state.failing.fix, path, "Open Security")
+        )
     if state.expiry is not None:
         title = f"The secret of {state.provider} {state.expiry.words}"
         tone = "danger" if state.expiry.days < 0 else "warn"
         notes.append(
             Note(tone, "clock", title, f"{day(state.expiry.on)}.", f"{path}#step-3", "Paste a new one")
         )
+    if state.next_expiry is not None:
+        title = f"The next secret of {state.provider} {state.next_expiry.words}"
+        tone = "danger" if state.next_expiry.days < 0 else "warn"
+        words = f"{day(state.next_expiry.on)}. Swap it in before then."
+        notes.append(Note(tone, "clock", title, words, path, "Open Security"))
     if not state.feature_on:
         words = f"Quote client code {current_session.client_code} to Customer Care."
         title = "Single Sign On is not turned on"
@@ -143,4 +149,7 @@ def attention(state: ConnectionState, users: People, agents: People) -> list[Not
         words = " ".join(f"{kind.label}: {kind.lacks}." for kind in lacking)
         title = "Some people cannot be matched"
         notes.append(Note("warn", "person", title, words, f"{path}#step-5", "See readiness"))
+    if state.signs_in and not current_app.extensions["lvportal"].settings.sends_mail:
+        title, words = "No mail server is set", "Warnings appear here only."
+        notes.append(Note("info", "info", title, words, path, "Open Security"))
     return notes
