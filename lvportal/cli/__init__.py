@@ -17,6 +17,7 @@ from lvportal.cli.maintain import maintain
 from lvportal.cli.program import Program, RefusingGroup
 from lvportal.cli.settings_docs import settings
 from lvportal.cli.sign_in import sign_in
+from lvportal.cli.troubleshooting import troubleshooting
 
 
 @click.group(cls=RefusingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,5 +32,8 @@ def main(context: click.Context) -> None:
     context.ensure_object(Program)
 
 
-for command in (apply, audit, care, clean_up, database, doctor, guide, keys, maintain, settings, sign_in):
+for command in (
+    *(apply, audit, care, clean_up, database, doctor, guide, keys, maintain, settings, sign_in),
+    troubleshooting,
+):
     main.add_command(command)

@@ -87,6 +87,7 @@ class WatchedProtocols(Protocol):
 class Tester:
     """Who tests. ``account_id`` is None for a guest with a set-up link."""
 
+    __test__ = False
     account_id: int | None
     name: str
 

@@ -605,7 +605,7 @@ BROKEN: dict[str, Broken] = {
         5,
         "Okta has not confirmed your email.",
         "The claim email_verified: missing.",
-        lambda h: (h.bend_claims(email_verified=ABSENT), h.bend_userinfo(email_verified=ABSENT))[0],  # type: ignore[func-returns-value]
+        lambda h: (h.bend_claims(email_verified=ABSENT), h.bend_userinfo(email_verified=ABSENT))[0],
     ),
     "no email": Broken(
         "sign_in.no_email",
@@ -637,7 +637,7 @@ BROKEN: dict[str, Broken] = {
         5,
         "Okta did not tell your email address.",
         "answered with status 403. Allow the app's scopes",
-        lambda h: (thin_token()(h), h.answer("/userinfo", Raw(403, b"{}")))[0],  # type: ignore[func-returns-value]
+        lambda h: (thin_token()(h), h.answer("/userinfo", Raw(403, b"{}")))[0],
     ),
     "account of another domain": Broken(
         "sign_in.hosted_domain",

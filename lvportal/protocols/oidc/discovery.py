@@ -102,6 +102,7 @@ class KeysMissing(MetadataRefused):
     code = "sign_in.keys_missing"
     user_message = "{provider} does not show its signing keys."
     administrator_step = "{address} answers with status {status}. Repair the jwks_uri at the provider."
+    step = 4  # read when the first token is opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

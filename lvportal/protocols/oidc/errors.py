@@ -30,6 +30,7 @@ class KeySetMalformed(DocumentMalformed):
     code = "sign_in.keys"
     user_message = "{provider} published signing keys that cannot be read."
     administrator_step = "The provider's key document (jwks_uri) is not a JSON Web Key Set: repair it there."
+    step = 4  # read when the first token is opened
 
 
 # --- The provider's answer in the browser ------------------------------------
