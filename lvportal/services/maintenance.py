@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from lvportal.services import mail_sending, retention, warnings
+from lvportal.services import mail_sending, retention, test_sign_ins, warnings
 from lvportal.services.mail_sending import MailServer
+from lvportal.services.people_import import running
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,38 @@ def run_all(session: Session, parts: Sequence[Part], now: datetime) -> list[Outc
 
 def parts(server: MailServer | None, keep: Keep) -> list[Part]:
     """Return everything there is to do, what is pressing first."""
+    removals: dict[str, Callable[[Session, datetime], int]] = {
+        "claims of tests": lambda session, now: test_sign_ins.forget_claims(session, now=now),
+        "imports": running.forget_old,
+        "sessions": lambda session, now: retention.remove_sessions(
+            session, before=now - timedelta(days=keep.sessions_days)
+        ),
+        "records of sign-ins": lambda session, now: retention.remove_sign_in_records(
+            session, before=now - timedelta(days=keep.sign_ins_days)
+        ),
+        "test sign-ins": lambda session, now: retention.remove_tests(
+            session, before=now - timedelta(days=keep.tests_days)
+        ),
+        "set-up links": lambda session, now: retention.remove_links(
+            session, before=now - timedelta(days=keep.links_days)
+        ),
+        "messages": lambda session, now: retention.remove_messages(
+            session, before=now - timedelta(days=keep.messages_days)
+        ),
+    }
     return [
         Part("secrets that end", _warn_of_secrets),
         Part("mail", lambda session, now: _send(session, server, now)),
-        Part("old rows", lambda session, now: _remove_old(session, keep, now)),
+        *(_removal(what, remove) for what, remove in removals.items()),
     ]
+
+
+def _removal(what: str, remove: Callable[[Session, datetime], int]) -> Part:
+    def run(session: Session, now: datetime) -> str:
+        count = remove(session, now)
+        return f"{count} removed" if count else ""
+
+    return Part(f"old {what}", run)
 
 
 def _warn_of_secrets(session: Session, now: datetime) -> str:
@@ -84,17 +112,3 @@ def _send(session: Session, server: MailServer | None, now: datetime) -> str:
         return ""
     words = f"{done.sent} sent, {done.to_retry} to be tried again, {done.given_up} given up"
     return f"{words} ({done.problem})" if done.problem else words
-
-
-def _remove_old(session: Session, keep: Keep, now: datetime) -> str:
-    def ago(days: int) -> datetime:
-        return now - timedelta(days=days)
-
-    removed = {
-        "sessions": retention.remove_sessions(session, before=ago(keep.sessions_days)),
-        "records of sign-ins": retention.remove_sign_in_records(session, before=ago(keep.sign_ins_days)),
-        "test sign-ins": retention.remove_tests(session, before=ago(keep.tests_days)),
-        "set-up links": retention.remove_links(session, before=ago(keep.links_days)),
-        "messages": retention.remove_messages(session, before=ago(keep.messages_days)),
-    }
-    return ", ".join(f"{count} {what} removed" for what, count in removed.items() if count)
