@@ -134,10 +134,10 @@ def read(session: Session, import_id: int, run: str, importer: Importer, clock: 
     """Read the file and keep its preview. Refusals of the file, and faults, are kept in the import."""
     with _kept_failures(session, import_id, run, clock):
         record, rows = _judged(session, import_id, run, clock)
+        total = len(rows)
         before = planning.snapshot(session, record.tenant_id, record.audience, clock(), locks=False)
         made = planning.plan(rows, before, record.audience, importer)
-        total = len(rows)
-        del before, rows
+        del before
         with transaction(session):
             _claim(session, import_id, run, "reading")
             _keep_preview(session, import_id, made, clock(), total=total)
@@ -162,16 +162,15 @@ def write(session: Session, import_id: int, run: str, by: Actor, importer: Impor
     """
     with _kept_failures(session, import_id, run, clock):
         record, rows = _judged(session, import_id, run, clock)
+        total = len(rows)
         tenant_id, audience, shown = record.tenant_id, record.audience, record.summary["fingerprint"]
         with transaction(session):
             now = clock()
             current = _claim(session, import_id, run, "writing")
             before = planning.snapshot(session, tenant_id, audience, now, locks=True)
             made = planning.plan(rows, before, audience, importer)
-            total = len(rows)
-            # 50,000 rows and accounts are not needed any more, and the next step makes as many.
-            del before, rows
-            if made.fingerprint != shown:
+            del before  # as many rows again are made in the next step
+            if made.fingerprint() != shown:
                 _keep_preview(session, import_id, made, now, total=total, changed=True)
                 return
             writing.apply(session, tenant_id, audience, made, now)
@@ -370,7 +369,7 @@ def _keep_preview(
     changed: bool = False,
 ) -> None:
     summary = dict(session.scalars(select(_IMPORTS.c.summary).where(_IMPORTS.c.id == import_id)).one())
-    summary |= {"numbers": made.numbers(), "fingerprint": made.fingerprint, "changed": changed}
+    summary |= {"numbers": made.numbers(), "fingerprint": made.fingerprint(), "changed": changed}
     session.execute(delete(_PARTS).where(_PARTS.c.import_id == import_id))
     for outcome, rows in made.rows.items():
         parts = [
@@ -400,7 +399,12 @@ def _record(session: Session, record: Any, made: planning.Plan, by: Actor, now: 
         action="people.import",
         subject=f"{'users' if record.audience == 'portal' else 'agents'}: {record.file_name}",
         # The fingerprint binds the list of accounts that the import keeps to this chained event.
-        after={"import": record.id, "file": record.file_name, "sha256": made.fingerprint, **numbers},
+        after={
+            "import": record.id,
+            "file": record.file_name,
+            "sha256": record.summary["fingerprint"],
+            **numbers,
+        },
         now=now,
     )
 
