@@ -21,6 +21,7 @@ from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.relying_party import OidcSignIn
 from lvportal.services import connections
 from lvportal.services.connections import LiveConnection
+from lvportal.services.next_secret import WaitingSecret
 
 # A client object is a few kilobytes: this many stay below 20 MB.
 KEPT = 5000
@@ -83,7 +84,8 @@ class ConnectionRegistry(OAuth):  # type: ignore[misc]  # Authlib ships no types
         with Session(engine) as session:
             configuration = connections.load_configuration(session, self._key_ring, connection.revision_id)
             matches_case = connections.matches_case(session, connection.revision_id)
-        sign_in = OidcSignIn(configuration, self._documents, self._fetcher)
+        waiting = WaitingSecret(engine, self._key_ring, connection.connection_id, connection.revision_id)
+        sign_in = OidcSignIn(configuration, self._documents, self._fetcher, waiting)
         with self._lock:
             # Authlib keeps every registration for ever, and hands out the old
             # client when a name comes again: so only what is kept is registered.

@@ -26,15 +26,14 @@ from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, examine
 from lvportal.services import audit, connections
 from lvportal.services.billing import is_on
-from lvportal.services.connections import PLAIN_FIELDS, ConnectionValues, FeatureOff, RevisionUnknown
+from lvportal.services.connections import (
+    PLAIN_FIELDS,
+    ConnectionValues,
+    FeatureOff,
+    RevisionUnknown,
+    SecretForAnotherIssuer,
+)
 from lvportal.services.transactions import writing
-
-
-class SecretForAnotherIssuer(ChangeRefused):
-    code = "connection.secret_for_another_issuer"
-    user_message = "The Issuer URL has changed, and the stored secret was given for the old one."
-    next_step = "Paste the secret of the new provider."
-    field = "secret"
 
 
 class ProviderNotReady(ChangeRefused):
@@ -113,8 +112,6 @@ def save_draft(
     if needs_secret and not values.secret and not stored:
         raise connections.SecretMissing()
     judge_values(values, stored_secret=stored)
-    # A secret that nobody may read must not be sent to an address that somebody
-    # chose afterwards.
     if needs_secret and not values.secret and newest and newest.issuer != values.issuer:
         raise SecretForAnotherIssuer()
     return connections.save(session, tenant, values, key_ring=key_ring, by=by, now=now, based_on=based_on)
@@ -143,6 +140,13 @@ def examine_revision(
     """Ask the provider about a saved revision."""
     values, secret = values_of(revision), _stored_secret(laboratory.key_ring, revision)
     session.rollback()
+    return _examine(values, secret, laboratory, now)
+
+
+def examine_with(
+    values: ConnectionValues, secret: str | None, laboratory: Laboratory, *, now: datetime
+) -> Report:
+    """Ask the provider about values with this secret. No database connection should wait for it."""
     return _examine(values, secret, laboratory, now)
 
 

@@ -46,6 +46,13 @@ class SecretMissing(ChangeRefused):
     field = "secret"
 
 
+class SecretForAnotherIssuer(ChangeRefused):
+    code = "connection.secret_for_another_issuer"
+    user_message = "The Issuer URL has changed, and the stored secret was given for the old one."
+    next_step = "Paste the secret of the new provider."
+    field = "secret"
+
+
 class RevisionUnknown(ChangeRefused):
     code = "connection.revision_unknown"
     status = 404
@@ -256,7 +263,8 @@ def save(
     """Write a new revision and return it; the newest one when nothing differs.
 
     ``based_on`` is the number of the revision the editor saw (0 for none);
-    raises EditConflict when another was saved since. Raises SecretMissing.
+    raises EditConflict when another was saved since. Raises SecretMissing, and
+    SecretForAnotherIssuer when a stored secret would follow to a changed issuer.
     """
     connection = of_tenant(session, tenant.id)
     if connection is None:
@@ -293,6 +301,16 @@ def save(
     return revision
 
 
+def copy_of(revision: Revision, *, number: int, by: audit.Actor, now: datetime) -> Revision:
+    """Return a new revision that says the same, its secret included. Not added to a session yet."""
+    kept = {
+        column.key: getattr(revision, column.key)
+        for column in Revision.__mapper__.column_attrs
+        if column.key not in ("id", "number", "created_at", "created_by")
+    }
+    return Revision(**kept, number=number, created_at=now, created_by=by.name)
+
+
 def _carry_secret(
     revision: Revision, newest: Revision | None, values: ConnectionValues, key_ring: KeyRing, now: datetime
 ) -> None:
@@ -304,6 +322,10 @@ def _carry_secret(
         is_same = newest is not None and _opens_to(newest, values.secret, key_ring, purpose)
         revision.secret_set_at = newest.secret_set_at if newest and is_same else now
     elif newest is not None and newest.sealed_secret and not values.removes_secret:
+        # A secret that nobody may read must not be sent to an address that somebody
+        # chose afterwards.
+        if newest.issuer != values.issuer:
+            raise SecretForAnotherIssuer()
         revision.sealed_secret, revision.secret_set_at = newest.sealed_secret, newest.secret_set_at
     else:
         raise SecretMissing()
@@ -345,7 +367,10 @@ def put_live(session: Session, tenant: Tenant, number: int, *, by: audit.Actor, 
         raise RevisionUnknown(str(number))
     if connection.live_revision_id == revision.id:
         return revision
-    before = connection.live_revision.number if connection.live_revision else None
+    live = connection.live_revision
+    before = live.number if live else None
+    if live is not None and (live.issuer, live.client_id) != (revision.issuer, revision.client_id):
+        _drop_next_secret(session, connection, by=by, now=now)
     connection.live_revision_id, connection.live_since = revision.id, now
     connection.failing_since = connection.failing_code = None  # what failed was the other revision
     audit.record(
@@ -359,6 +384,28 @@ def put_live(session: Session, tenant: Tenant, number: int, *, by: audit.Actor, 
         now=now,
     )
     return revision
+
+
+def _drop_next_secret(session: Session, connection: Connection, *, by: audit.Actor, now: datetime) -> None:
+    """Forget the next secret: it was given for the app of another revision, at its issuer."""
+    if connection.next_sealed_secret is None:
+        return
+    clear_next_secret(connection)
+    audit.record(
+        session,
+        tenant_id=connection.tenant_id,
+        actor=by,
+        action="connection.next_secret_removed",
+        before={"next secret": "set"},
+        after={"next secret": "none", "reason": "the revision that goes live is of another app"},
+        now=now,
+    )
+
+
+def clear_next_secret(connection: Connection) -> None:
+    """Leave the place of the next secret empty."""
+    connection.next_sealed_secret = connection.next_secret_set_at = None
+    connection.next_secret_set_by = connection.next_secret_expires_on = None
 
 
 def set_enabled(session: Session, tenant: Tenant, *, enabled: bool, by: audit.Actor, now: datetime) -> bool:

@@ -31,8 +31,8 @@ def reseal_all(session: Session, key_ring: KeyRing, *, rows_at_once: int = ROWS_
     What was done stays done when it is interrupted. A secret that does not open
     is left as it is: the key may come back.
     """
-    resealed = current = last_id = 0
-    unopened: list[str] = []
+    resealed, current, unopened = _reseal_next_secrets(session, key_ring)
+    last_id = 0
     while True:
         with writing(session):
             rows = session.execute(
@@ -64,3 +64,28 @@ def reseal_all(session: Session, key_ring: KeyRing, *, rows_at_once: int = ROWS_
                 resealed += 1
         if len(rows) < rows_at_once:
             return Rotation(resealed, current, tuple(unopened))
+
+
+def _reseal_next_secrets(session: Session, key_ring: KeyRing) -> tuple[int, int, list[str]]:
+    """Seal the few secrets that wait to take another's place; at most one a client."""
+    resealed, current, unopened = 0, 0, []
+    with writing(session):
+        waiting = session.execute(
+            select(Connection, Tenant.code)
+            .join(Tenant, Tenant.id == Connection.tenant_id)
+            .where(Connection.next_sealed_secret.is_not(None))
+        ).all()
+        for connection, code in waiting:
+            sealed = str(connection.next_sealed_secret)
+            if key_ring.is_current(sealed):
+                current += 1
+                continue
+            purpose = secret_purpose(connection.id)
+            try:
+                secret = key_ring.open(sealed, purpose=purpose)
+            except NotOpened:
+                unopened.append(f"client {code}, next secret")
+                continue
+            connection.next_sealed_secret = key_ring.seal(secret, purpose=purpose)
+            resealed += 1
+    return resealed, current, unopened

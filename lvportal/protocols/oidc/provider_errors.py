@@ -101,7 +101,9 @@ _ENTRA_AUTHORIZATION: dict[str, type[ProviderRefused]] = {
     "50058": LoginRequired,
 }
 
-_ENTRA_TOKEN: dict[str, type[CodeExchangeRefused]] = {
+_ENTRA_TOKEN: dict[str, type[CodeExchangeRefused | ClientUnknown]] = {
+    # Sent with unauthorized_client or invalid_request, which elsewhere mean that a grant is off.
+    **dict.fromkeys(("700016", "90002", "7000112", "70001"), ClientUnknown),
     "7000215": SecretRefused,
     "7000222": SecretExpired,
     "7000218": SecretMissing,
@@ -136,18 +138,20 @@ def explain_token_error(
     redirect_uri: str,
     method: ClientAuthentication,
     hidden: tuple[str, ...] = (),
-) -> CodeExchangeRefused:
+) -> CodeExchangeRefused | ClientUnknown:
     """Return the refusal for an error of the token endpoint (RFC 6749, section 5.2).
 
     ``error`` is empty when the answer named none; then the HTTP status decides.
     ``hidden`` as above.
     """
-    kind = _ENTRA_TOKEN.get(_entra_number(description)) or _kind_of_token_error(error, description, status)
+    kind: type[CodeExchangeRefused | ClientUnknown] = _ENTRA_TOKEN.get(
+        _entra_number(description)
+    ) or _kind_of_token_error(error, description, status)
     if kind is SecretRefused and method is ClientAuthentication.NONE:
         # We sent no secret: it cannot be wrong, it can only be missing.
         kind = SecretMissing
     shown = _show(error, hidden, 60) or "no error code"
-    return kind(
+    refused = kind(
         f"error={shown} status={status}",
         provider_said=_show(description, hidden),
         error=shown,
@@ -155,6 +159,8 @@ def explain_token_error(
         expected=redirect_uri,
         method=method.value,
     )
+    refused.step = CodeExchangeRefused.step
+    return refused
 
 
 def _show(text: str, hidden: tuple[str, ...], max_characters: int = 200) -> str:

@@ -41,6 +41,7 @@ from lvportal.protocols.oidc.discovery import (
     named_issuer,
 )
 from lvportal.protocols.oidc.errors import (
+    ClientUnknown,
     CodeExchangeRefused,
     CodeRefused,
     GrantOff,
@@ -648,7 +649,7 @@ def judge_credentials(reply: Reply, client: ClientCredentials, method: ClientAut
         return Check(
             "credentials", Outcome.OK, "The Authorization ID and Authorization Secret were accepted."
         )
-    if isinstance(error, SecretRefused | GrantOff):
+    if isinstance(error, SecretRefused | GrantOff | ClientUnknown):
         return Check(
             "credentials",
             Outcome.DANGER,
@@ -671,7 +672,9 @@ def judge_credentials(reply: Reply, client: ClientCredentials, method: ClientAut
     )
 
 
-def _explain(reply: Reply, client: ClientCredentials, method: ClientAuthentication) -> CodeExchangeRefused:
+def _explain(
+    reply: Reply, client: ClientCredentials, method: ClientAuthentication
+) -> CodeExchangeRefused | ClientUnknown:
     try:
         document = read_json_object(reply.body, what="the token endpoint's answer")
     except SignInRefused:

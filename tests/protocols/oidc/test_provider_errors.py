@@ -79,6 +79,8 @@ def test_an_error_in_the_answer_is_told_by_its_cause(acme, error, description, c
         ("unauthorized_client", "", 400, "sign_in.grant_off"),
         ("unsupported_grant_type", "", 400, "sign_in.grant_off"),
         ("invalid_request", "", 400, "sign_in.token_refused"),
+        ("unauthorized_client", "AADSTS700016: not found", 400, "sign_in.client_unknown"),
+        ("invalid_request", "AADSTS90002: Tenant not found", 400, "sign_in.client_unknown"),
         ("something_new", "", 400, "sign_in.token_refused"),
         ("", "", 404, "sign_in.token_refused"),
         ("", "", 500, "sign_in.token_unavailable"),

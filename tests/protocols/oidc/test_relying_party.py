@@ -207,3 +207,104 @@ def test_nothing_secret_is_logged_or_told_at_any_level(acme, caplog):
     )
     assert len(refusals) == 4
     assert not any(secret in told for secret in acme.secrets)
+
+
+# --- The next secret (rotation without an outage) ---------------------------------
+
+
+class Waiting:
+    """A next secret, and what was asked of it."""
+
+    def __init__(self, secret):
+        self.secret, self.asked, self.taken = secret, 0, []
+
+    def find(self):
+        self.asked += 1
+        return self.secret
+
+    def take_its_place(self, secret, now):
+        self.taken.append((secret, now))
+
+
+class Answers:
+    """A token endpoint that answers in turn."""
+
+    def __init__(self, *replies):
+        self.replies, self.posts = list(replies), []
+
+    def post_form(self, url, body, *, issuer, headers=None):
+        self.posts.append((url, issuer, body, dict(headers or {})))
+        return self.replies.pop(0)
+
+
+def arrive_with(acme, waiting, *replies):
+    documents = acme.sign_in().documents
+    network = Answers(*replies)
+    protocol = OidcSignIn(acme.configuration(), documents, network, waiting)
+
+    def arrive():
+        return protocol.arrive(acme.answer(), acme.pending(), redirect_uri=acme.redirect_uri, now=acme.now)
+
+    return arrive, network
+
+
+def test_the_next_secret_is_not_looked_for_while_the_current_one_works(acme):
+    waiting = Waiting("next-secret")
+    arrive, network = arrive_with(acme, waiting, acme.reply(acme.tokens()))
+
+    assert arrive().email == "ada@acme.example"
+    assert (waiting.asked, waiting.taken, len(network.posts)) == (0, [], 1)
+
+
+def test_a_refused_secret_is_followed_by_the_next_one_once_at_the_same_endpoint(acme):
+    waiting = Waiting("next-secret")
+    refused = acme.reply({"error": "invalid_client"}, status=401)
+    arrive, network = arrive_with(acme, waiting, refused, acme.reply(acme.tokens()))
+
+    assert arrive().email == "ada@acme.example"
+    assert waiting.taken == [("next-secret", acme.now)]
+    assert len({(url, issuer, body) for url, issuer, body, _ in network.posts}) == 1
+    assert len({headers["authorization"] for *_, headers in network.posts}) == 2
+
+
+@pytest.mark.parametrize(
+    "first, second, code, is_taken",
+    [
+        ({"error": "invalid_client"}, {"error": "invalid_client"}, "sign_in.bad_secret", False),
+        ({"error": "invalid_client"}, {"error": "server_error"}, "sign_in.token_unavailable", False),
+        # Authenticated, but the first try used the code up.
+        ({"error": "invalid_client"}, {"error": "invalid_grant"}, "sign_in.code_refused", True),
+    ],
+)
+def test_a_next_secret_takes_the_place_only_when_it_was_accepted(acme, first, second, code, is_taken):
+    waiting = Waiting("next-secret")
+    arrive, network = arrive_with(
+        acme, waiting, acme.reply(first, status=401), acme.reply(second, status=400)
+    )
+
+    with pytest.raises(SignInRefused) as caught:
+        arrive()
+
+    assert caught.value.code == code
+    assert bool(waiting.taken) is is_taken
+    assert len(network.posts) == 2
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "unauthorized_client", "server_error"])
+def test_another_refusal_does_not_try_the_next_secret(acme, error):
+    waiting = Waiting("next-secret")
+    arrive, network = arrive_with(acme, waiting, acme.reply({"error": error}, status=400))
+
+    with pytest.raises(SignInRefused):
+        arrive()
+
+    assert (waiting.asked, len(network.posts)) == (0, 1)
+
+
+def test_without_a_next_secret_the_refusal_stays(acme):
+    arrive, network = arrive_with(acme, Waiting(None), acme.reply({"error": "invalid_client"}, status=401))
+
+    with pytest.raises(errors.SecretRefused):
+        arrive()
+
+    assert len(network.posts) == 1
