@@ -18,6 +18,7 @@ from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from lvportal.cli.troubleshooting import BROKEN_SET_UPS
 from lvportal.models import Account, IdentityLink, TestSignIn
 from lvportal.services import test_sign_ins
 from lvportal.services.test_sign_ins import Tester
@@ -699,6 +700,22 @@ def broken_stage(
     return stage, client
 
 
+def test_the_document_lists_every_set_up_that_is_played() -> None:
+    """The others have tests of their own below: a certificate, and what never comes back as asked."""
+    of_their_own = {
+        "certificate not valid",
+        "redirect URI not registered",
+        "wrong client id",
+        "answer by form_post where query was asked",
+    }
+
+    listed = {name: code for name, code in BROKEN_SET_UPS.items() if name not in of_their_own}
+
+    assert listed == {name: case.code for name, case in BROKEN.items()}
+    assert of_their_own < set(BROKEN_SET_UPS)
+    assert len(BROKEN_SET_UPS) >= 30
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_thirty_broken_setups(name: str, make_stage: Callable[..., Stage], hostile: HostileProvider) -> None:
     case = BROKEN[name]
@@ -790,6 +807,21 @@ def test_what_stops_at_the_provider_leads_to_the_paste_box(
     assert "Nobody has come back from Okta yet." in shown
     assert "Paste what it says" in shown
     assert run.row().finished_at is None
+
+
+def test_an_answer_by_form_where_query_was_asked_is_explained(
+    stage: Stage, acme: Client, run: TestRun
+) -> None:
+    """Browsers keep the Lax cookie from a cross-site POST: the test cannot be found any more."""
+    answer = run.browser.ask_provider(run.begin())
+
+    lost = run.browser.answer(answer, by="form_post")
+
+    assert lost.code == "sign_in.expired"
+    assert "choose form_post as Response mode" in run.result()
+    stage.new_revision(acme, response_mode="form_post")
+    run.browser.answer(run.browser.ask_provider(run.begin()), by="form_post")
+    assert run.row().outcome == "passed"
 
 
 def test_a_test_costs_a_sign_in_nothing(stage: Stage, acme: Client, browser: Browser) -> None:
