@@ -108,8 +108,9 @@ class SignInExpired(SignInRefused):
     user_message = "This sign-in was too old or already used."
     next_step = "Start again from the sign-in page."
     administrator_step = (
-        "Nothing, as a rule. If it happens every time, the provider answers by form_post where query was asked: "
-        "browsers then hold back what remembers the start. Choose form_post as Response mode, under Advanced."
+        "Nothing, as a rule. If it happens every time, the provider answers by form_post where query was "
+        "asked: browsers then hold back what remembers the start. "
+        "Choose form_post as Response mode, under Advanced."
     )
 
 
