@@ -31,4 +31,7 @@ def _are_swapped(provider: str, client_id: str, client_secret: str) -> bool:
     if provider == "entra":
         is_secret = _ENTRA_SECRET.fullmatch(client_id) and not _GUID.fullmatch(client_id)
         return bool(is_secret and _GUID.fullmatch(client_secret))
+    if provider == "google":
+        ends = ".apps.googleusercontent.com"
+        return client_secret.endswith(ends) or client_id.startswith("GOCSPX-")
     return False

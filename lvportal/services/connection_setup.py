@@ -23,7 +23,7 @@ from lvportal.protocols.oidc.configuration import (
     ResponseMode,
 )
 from lvportal.protocols.oidc.documents import ProviderDocuments
-from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, examine
+from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, Wanted, examine
 from lvportal.services import audit, connections
 from lvportal.services.billing import is_on
 from lvportal.services.connections import (
@@ -170,6 +170,7 @@ def _examine(values: ConnectionValues, secret: str | None, laboratory: Laborator
         now=now,
         documents=laboratory.documents,
         client=client,
+        wanted=Wanted(values.response_mode, values.email_claim or "email"),
     )
 
 

@@ -79,6 +79,9 @@ LABELS = {
     "code_flow": "Authorization code flow",
     "pkce": "PKCE",
     "client_authentication": "Client authentication",
+    "response_mode": "Response mode",
+    "claims": "Email Attribute",
+    "par": "Pushed authorization requests",
     "answer_issuer": "Issuer in the answer",
     "clock": "Clock",
     "logout": "Logout",
@@ -149,6 +152,14 @@ class ClientCredentials:
     redirect_uri: str = "https://portal.invalid/sso"
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the connection will ask of the provider, to be compared with what it says it can."""
+
+    response_mode: str = "query"
+    email_claim: str = "email"
+
+
 class Network(Protocol):
     """What talks to providers; ``protocols.http.Fetcher`` is the real one."""
 
@@ -173,6 +184,7 @@ def examine(
     now: datetime,
     documents: Forgetter | None = None,
     client: ClientCredentials | None = None,
+    wanted: Wanted | None = None,
 ) -> Report:
     """Ask a provider everything a sign-in will need, and report.
 
@@ -182,7 +194,7 @@ def examine(
     """
     checks: dict[str, Check] = {}
     advice = advise(issuer)
-    metadata = _examine(checks, issuer, advice.mended, fetcher, policy, now, client)
+    metadata = _examine(checks, issuer, advice.mended, fetcher, policy, now, client, wanted or Wanted())
     report = Report(
         issuer,
         tuple(checks.get(name) or Check(name, Outcome.UNKNOWN, "Not checked.") for name in LABELS),
@@ -202,6 +214,7 @@ def _examine(
     policy: AddressPolicy,
     now: datetime,
     client: ClientCredentials | None,
+    wanted: Wanted,
 ) -> ProviderMetadata | None:
     """Fill ``checks`` as far as the provider lets us; return its metadata when readable."""
     try:
@@ -225,6 +238,7 @@ def _examine(
     keys = _fetch_keys(checks, metadata, fetcher, issuer)
     _add(checks, judge_algorithms(metadata, keys))
     _add(checks, judge_code_flow(metadata), judge_pkce(metadata), judge_methods(metadata, client))
+    _add(checks, judge_response_mode(metadata, wanted), judge_claims(metadata, wanted), judge_par(metadata))
     _add(checks, judge_answer_issuer(metadata), judge_logout(metadata))
     # Never send a secret to a provider that is not the one that was meant.
     if client is not None and checks["issuer"].outcome is Outcome.OK:
@@ -574,6 +588,62 @@ def judge_methods(metadata: ProviderMetadata, client: ClientCredentials | None) 
                 got=_shown(offered),
             )
     return Check("client_authentication", Outcome.OK, f"Possible here: {_listed(shared)}.")
+
+
+def judge_response_mode(metadata: ProviderMetadata, wanted: Wanted) -> Check:
+    """Compare how the answer shall come back with what is on offer. Discovery 1.0, section 3."""
+    # Without a word of the provider, query and fragment are what it offers.
+    offered = metadata.response_modes_supported or ("query", "fragment")
+    if wanted.response_mode in offered:
+        return Check("response_mode", Outcome.OK, f"{wanted.response_mode} is offered.")
+    if not metadata.response_modes_supported:
+        return Check(
+            "response_mode",
+            Outcome.UNKNOWN,
+            f"The document does not say whether {wanted.response_mode} is offered. The test shows it.",
+        )
+    other = next((mode for mode in ("query", "form_post") if mode in offered), None)
+    return Check(
+        "response_mode",
+        Outcome.DANGER,
+        f"{wanted.response_mode} is chosen here, and the provider offers {_shown(offered)}.",
+        f"Choose {other} as Response mode, under Advanced." if other else "Allow query at the provider.",
+        expected=wanted.response_mode,
+        got=_shown(offered),
+    )
+
+
+def judge_claims(metadata: ProviderMetadata, wanted: Wanted) -> Check:
+    """Tell whether the provider knows the claim that shall carry the email. Discovery 1.0, section 3."""
+    named = metadata.claims_supported
+    claim = cut(wanted.email_claim)
+    if wanted.email_claim in named:
+        return Check("claims", Outcome.OK, f"The provider knows the claim {claim}.")
+    if not named:
+        return Check(
+            "claims",
+            Outcome.UNKNOWN,
+            "The document does not name the provider's claims. The test sign-in shows what arrives.",
+        )
+    # Not a danger: the list need not be whole, and custom claims are seldom in it.
+    likely = [name for name in ("email", "preferred_username", "upn") if name in named]
+    return Check(
+        "claims",
+        Outcome.WARN,
+        f"The provider's list of claims has no {claim}.",
+        f"It names {_listed(likely)}: is one of them the email? The test sign-in shows what arrives."
+        if likely
+        else "The test sign-in shows what arrives.",
+        expected=claim,
+        got=_shown(named),
+    )
+
+
+def judge_par(metadata: ProviderMetadata) -> Check:
+    """Say whether pushed authorization requests are on offer. RFC 9126, section 5."""
+    if metadata.pushed_authorization_request_endpoint is not None:
+        return Check("par", Outcome.OK, "Offered; not needed here.")
+    return Check("par", Outcome.OK, "Not offered, and not needed here.")
 
 
 def judge_answer_issuer(metadata: ProviderMetadata) -> Check:

@@ -28,7 +28,7 @@ from lvportal.protocols.http import (
 )
 from lvportal.protocols.oidc import report as module
 from lvportal.protocols.oidc.configuration import ClientAuthentication
-from lvportal.protocols.oidc.report import LABELS, ClientCredentials, Outcome, Report, examine
+from lvportal.protocols.oidc.report import LABELS, ClientCredentials, Outcome, Report, Wanted, examine
 from tests.protocols.loopback import answering, reply, serving
 
 ISSUER = "https://id.acme.example"
@@ -56,6 +56,7 @@ class Provider:
             "response_types_supported": ["code"],
             "id_token_signing_alg_values_supported": ["ES256", "RS256"],
             "code_challenge_methods_supported": ["S256"],
+            "claims_supported": ["sub", "email", "email_verified"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             **changes,
         }
@@ -107,6 +108,31 @@ def credentials(**changes):
             | changes
         )
     )
+
+
+@pytest.mark.parametrize(
+    "modes, outcome, words",
+    [
+        (["form_post"], OK, "is offered"),
+        (["query"], DANGER, "Choose query as Response mode"),
+        (["fragment"], DANGER, "Allow query"),
+        (None, UNKNOWN, "does not say"),
+    ],
+)
+def test_a_response_mode_that_was_chosen_is_compared(modes, outcome, words):
+    report = look(Provider(response_modes_supported=modes), wanted=Wanted("form_post"))
+    check = report.check("response_mode")
+
+    assert check.outcome is outcome
+    assert words in f"{check.sentence} {check.next_step}"
+
+
+def test_another_claim_the_provider_knows_is_named():
+    check = look(Provider(claims_supported=["sub", "upn"]), wanted=Wanted(email_claim="mail")).check("claims")
+
+    assert "has no mail" in check.sentence
+    assert "upn" in check.next_step
+    assert look(wanted=Wanted(email_claim="email")).check("claims").outcome is OK
 
 
 # --- A good provider ------------------------------------------------------------
@@ -366,6 +392,13 @@ def test_an_endpoint_whose_name_nobody_knows_is_said(monkeypatch):
         ("pkce", {"code_challenge_methods_supported": ["plain", "S256"]}, OK),
         ("pkce", {"code_challenge_methods_supported": ["plain"]}, DANGER),
         ("pkce", {"code_challenge_methods_supported": None}, UNKNOWN),
+        ("response_mode", {"response_modes_supported": ["query"]}, OK),
+        ("response_mode", {"response_modes_supported": None}, OK),
+        ("response_mode", {"response_modes_supported": ["form_post"]}, DANGER),
+        ("claims", {"claims_supported": ["sub", "email"]}, OK),
+        ("claims", {"claims_supported": ["sub", "upn"]}, WARN),
+        ("claims", {"claims_supported": None}, UNKNOWN),
+        ("par", {"pushed_authorization_request_endpoint": None}, OK),
         ("client_authentication", {"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, DANGER),
         ("client_authentication", {"token_endpoint_auth_methods_supported": ["client_secret_post"]}, OK),
         ("client_authentication", {"token_endpoint_auth_methods_supported": None}, OK),

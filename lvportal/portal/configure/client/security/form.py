@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from wtforms import (
@@ -15,11 +16,20 @@ from wtforms import (
     URLField,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
-from wtforms.validators import AnyOf, DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import (
+    AnyOf,
+    DataRequired,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
 
 from lvportal.models import Revision
 from lvportal.protocols.oidc.configuration import ClientAuthentication
 from lvportal.providers import KNOWN
+from lvportal.providers.credentials import advise_credentials
 from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS, ConnectionValues
 from lvportal.web.forms import PortalForm, filled, no_control_characters, trimmed
 
@@ -111,6 +121,41 @@ class SecurityForm(PortalForm):
     based_on = IntegerField(validators=[InputRequired(), NumberRange(min=0)])
     act = HiddenField(validators=[Optional(), AnyOf(["save", "check", ""])])
 
+    def validate_secret(self, field: PasswordField) -> None:
+        """Refuse what is surely not the secret: no provider would take it."""
+        if field.data:
+            found = advise_credentials(filled(self.provider), filled(self.client_id), field.data)
+            if found:
+                raise ValidationError(found[0])
+
+    def validate_scopes(self, field: StringField) -> None:
+        """Refuse a list without openid: what comes back would be no sign-in."""
+        if "openid" not in filled(field).split():
+            raise ValidationError("Add openid: without it the provider sends no ID token.")
+
+    def validate_required_hosted_domain(self, field: StringField) -> None:
+        """Demand the domain where one issuer stands for every organisation."""
+        known = KNOWN[filled(self.provider)]
+        if known.needs_hosted_domain and not field.data:
+            raise ValidationError(
+                f"Enter your own domain: {known.label}'s issuer is the same for every organisation."
+            )
+
+    def refuse_past(self, today: date) -> bool:
+        """Refuse a new secret that has expired already; tell whether it has not."""
+        expires_on = self.secret_expires_on.data
+        if not self.secret.data or expires_on is None or expires_on >= today:
+            return True
+        self.secret_expires_on.errors = [
+            "This day has passed: make a new secret at the provider and paste that, with its date."
+        ]
+        return False
+
+    def pasted(self) -> tuple[str, str, str]:
+        """Return Authorization ID, secret and issuer as they came, stray spaces included."""
+        raw = [(field.raw_data or [""])[0] for field in (self.client_id, self.secret, self.issuer)]
+        return raw[0], raw[1], raw[2]
+
     def to_values(self, *, has_stored_secret: bool) -> ConnectionValues:
         """Return what was typed. A native application without any secret proves itself by PKCE alone."""
         removes = bool(self.removes_secret.data) and not self.secret.data
@@ -159,11 +204,20 @@ def filled_from(revision: Revision | None, provider: str, application_type: str)
             application_type=application_type,
             client_authentication=known.default_client_authentication,
             email_claim=known.default_email_claim,
+            scopes=known.default_scopes,
+            response_mode=known.default_response_mode,
         )
     data: dict[str, Any] = {name: getattr(revision, name) for name in PLAIN_FIELDS}
     if revision.client_authentication == ClientAuthentication.NONE:
         del data["client_authentication"]
     data |= {"provider": provider, "application_type": application_type}
+    if provider != revision.provider:
+        data |= {
+            "client_authentication": known.default_client_authentication,
+            "email_claim": known.default_email_claim,
+            "scopes": known.default_scopes,
+            "response_mode": known.default_response_mode,
+        }
     return SecurityForm(formdata=None, data=data)
 
 

@@ -23,7 +23,7 @@ from lvportal.web.access import Permission, requires
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.request import actor, client_address, now
 from lvportal.web.session import current_session
-from lvportal.web.views import day
+from lvportal.web.views import day, today
 
 PATH = "/configure/client/security"
 
@@ -48,7 +48,7 @@ def show() -> str:
 def save() -> Response | str | tuple[str, int]:
     """Save a draft, or ask the provider about what was typed and save nothing."""
     form, newest = SecurityForm(), _newest()
-    is_valid = form.validate_on_submit()
+    is_valid = form.validate_on_submit() and form.refuse_past(today(current_session.client_time_zone, now()))
     if _is_check():
         return _check(form, newest)
     if not is_valid:

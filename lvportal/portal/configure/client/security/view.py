@@ -25,7 +25,7 @@ from lvportal.services.sessions import LiveSession
 from lvportal.settings import Settings
 from lvportal.web.access import Permission, may
 from lvportal.web.forms import filled
-from lvportal.web.views import mark_difference
+from lvportal.web.views import day, mark_difference, today
 
 REVISIONS_SHOWN = 20
 
@@ -167,7 +167,7 @@ def build(
         refused=refused,
         conflict=_conflict(form, newest) if is_conflict and newest else (),
         readiness=people,
-        guards=_guards(session, person, state, people),
+        guards=_guards(session, person, state, people, now),
         revisions=revisions[:REVISIONS_SHOWN],
         more_revisions=max(0, len(revisions) - REVISIONS_SHOWN),
         unsafe_addresses=tuple(f"{host}:{port}" for host, port in sorted(settings.unsafe_provider_addresses)),
@@ -202,7 +202,10 @@ def _report(report: Report, form: SecurityForm, now: datetime) -> ReportView:
         for check in report.checks
         if check.sentence != "Not checked."
     )
-    found = advise_credentials(filled(form.provider), filled(form.client_id), form.secret.data or None)
+    client_id, secret, issuer = form.pasted()
+    found = list(advise_credentials(filled(form.provider), client_id, secret or None))
+    if issuer != issuer.strip():
+        found.append("There were stray spaces around the Issuer URL; they are left out.")
     return ReportView(
         lines=lines,
         not_checked=len(report.checks) - len(lines),
@@ -214,7 +217,11 @@ def _report(report: Report, form: SecurityForm, now: datetime) -> ReportView:
 
 
 def _guards(
-    session: Session, person: LiveSession, state: ConnectionState, people: dict[str, Readiness]
+    session: Session,
+    person: LiveSession,
+    state: ConnectionState,
+    people: dict[str, Readiness],
+    now: datetime,
 ) -> tuple[Guard, ...]:
     path = "/configure/client/security"
     lacking = sum(counted.total - counted.ready for counted in people.values())
@@ -242,7 +249,24 @@ def _guards(
         if lacking
         else Guard("ok", "Every user and agent has an email of their own.", f"{path}#step-5", "Step 5")
     )
-    return (has_feature, has_connection, *_verified_emails(state, path), own_email, all_emails)
+    return (
+        has_feature,
+        has_connection,
+        *_secret_in_time(state, person, now, path),
+        *_verified_emails(state, path),
+        own_email,
+        all_emails,
+    )
+
+
+def _secret_in_time(
+    state: ConnectionState, person: LiveSession, now: datetime, path: str
+) -> tuple[Guard, ...]:
+    saved = state.live or state.newest
+    ends = saved.secret_expires_on if saved else None
+    if ends is None or ends >= today(person.client_time_zone, now):
+        return ()
+    return (Guard("danger", f"The secret expired on {day(ends)}.", f"{path}#secret", "Step 3"),)
 
 
 def _verified_emails(state: ConnectionState, path: str) -> tuple[Guard, ...]:
