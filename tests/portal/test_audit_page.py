@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from lvportal.extensions import db
 from lvportal.models import Account, Tenant
+from lvportal.portal.monitor import audit as audit_page
 from lvportal.services import audit, audit_reading
 from lvportal.services.transactions import writing
 from tests.support.house import House, Page
@@ -184,6 +185,22 @@ def test_a_list_has_pages_that_keep_the_filters(house: House) -> None:
     assert f"{PATH}?q=agent+many&page=2" in first.links
     assert "agent many 50" in first.text
     assert "agent many 0 " in second.text
+
+
+def test_a_list_ends_at_its_limit_and_says_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_reading, "MOST_LISTED", 60)
+    monkeypatch.setattr(audit_page, "MOST_LISTED", 60)
+    for number in range(61):
+        write(house, subject=f"agent many {number}")
+    visitor = house.user("SYSADMIN")
+
+    cut, second = visitor.get(f"{PATH}?q=agent+many"), visitor.get(f"{PATH}?q=agent+many&page=2")
+    whole = visitor.get(f"{PATH}?q=agent+many+1")
+
+    assert "1 to 50 of 60" in cut.text
+    assert "More than 60 fit" in cut.text
+    assert (rows(second), "agent many 0 " in second.text) == (10, False)
+    assert "More than" not in whole.text
 
 
 def test_a_page_past_the_end_leads_back(house: House) -> None:

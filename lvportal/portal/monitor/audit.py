@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, render_template, request
 
 from lvportal.extensions import db
-from lvportal.services.audit_reading import KINDS, MOST_EXPORTED, Event, Reader, Wanted
+from lvportal.services.audit_reading import KINDS, MOST_EXPORTED, MOST_LISTED, Event, Reader, Wanted
 from lvportal.web.access import Permission, requires
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.listing import (
@@ -40,14 +40,16 @@ def add_to(bp: HostBlueprint) -> None:
 def show() -> str:
     """Show one page of the events that the filters leave."""
     filters, wanted = _wanted()
-    reader, number = _reader(), page_number()
-    events = reader.page(wanted, offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
-    page = Page(events, reader.count(wanted), number)
+    number = page_number()
+    events, total = _reader().page(wanted, offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+    page = Page(events, min(total, MOST_LISTED), number)
     listing = Listing(PATH, page, filters)
     return render_template(
         "portal/monitor/audit.html",
         listing=listing,
         kinds=KINDS,
+        is_cut=total > MOST_LISTED,
+        most_listed=MOST_LISTED,
         most_exported=MOST_EXPORTED,
         csv_url=Listing(f"{PATH}/export.csv", page, filters).url(),
         json_lines_url=Listing(f"{PATH}/export.jsonl", page, filters).url(),
