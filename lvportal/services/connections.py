@@ -128,6 +128,14 @@ FIELD_LABELS = {
 
 PLAIN_FIELDS = tuple(f.name for f in fields(ConnectionValues) if f.name not in ("secret", "removes_secret"))
 
+MATCHING_LABELS = {
+    "groups_claim": "Groups claim",
+    "role_mapping": "Roles by group",
+    "creates_users": "Create users at their first sign-in",
+    "creates_agents": "Create agents at their first sign-in",
+}
+"""What a revision says beside ``ConnectionValues``: kept by whoever saves those alone."""
+
 _TENANTS = table(Tenant)
 _CONNECTIONS = table(Connection)
 _FEATURES = table(Feature)
@@ -245,6 +253,12 @@ def newest_revision(session: Session, connection: Connection) -> Revision | None
 def differences(one: Revision, other: Revision) -> list[str]:
     """Return the labels of the fields in which two revisions differ; the secret by when it was set."""
     found = [FIELD_LABELS[name] for name in PLAIN_FIELDS if getattr(one, name) != getattr(other, name)]
+    # A row that was never written has no defaults yet: nothing is what it says.
+    found += [
+        label
+        for name, label in MATCHING_LABELS.items()
+        if (getattr(one, name) or None) != (getattr(other, name) or None)
+    ]
     if one.secret_set_at != other.secret_set_at:
         found.append(FIELD_LABELS["secret"])
     return found
@@ -281,6 +295,7 @@ def save(
         created_at=now,
         created_by=by.name,
         **{name: getattr(values, name) for name in PLAIN_FIELDS},
+        **({name: getattr(newest, name) for name in MATCHING_LABELS} if newest else {}),
     )
     _carry_secret(revision, newest, values, key_ring, now)
     if newest is not None and not differences(newest, revision):
@@ -400,6 +415,40 @@ def _drop_next_secret(session: Session, connection: Connection, *, by: audit.Act
         after={"next secret": "none", "reason": "the revision that goes live is of another app"},
         now=now,
     )
+
+
+def copy_to_draft(
+    session: Session, tenant_id: int, number: int, *, by: audit.Actor, now: datetime
+) -> Revision:
+    """Write a new revision that says what revision ``number`` says, its secret included.
+
+    The newest one is returned as it is when it says the same already. Raises RevisionUnknown.
+    """
+    connection = of_tenant(session, tenant_id)
+    newest = newest_revision(session, connection) if connection else None
+    wanted = session.scalars(
+        select(Revision).where(
+            Revision.connection_id == (connection.id if connection else 0), Revision.number == number
+        )
+    ).one_or_none()
+    if newest is None or wanted is None:
+        raise RevisionUnknown(str(number))
+    if not differences(newest, wanted):
+        return newest
+    revision = copy_of(wanted, number=newest.number + 1, by=by, now=now)
+    session.add(revision)
+    session.flush()
+    audit.record(
+        session,
+        tenant_id=tenant_id,
+        actor=by,
+        action="connection.saved",
+        subject=f"revision {revision.number}, copied from {number}",
+        before=_changes(newest, revision),
+        after=_changes(revision, newest),
+        now=now,
+    )
+    return revision
 
 
 def clear_next_secret(connection: Connection) -> None:

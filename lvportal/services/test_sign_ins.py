@@ -108,6 +108,7 @@ class Finished:
 
     reference: str
     key: str = field(repr=False)
+    is_guests: bool = False  # made with a set-up link: its result is shown there
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ def arrive(
         raise SignInExpired("no pending test with this state in this browser", client=client.client_name)
     run, is_first = _claim(engine, client, arrival.audience, pending)
     if not is_first:
-        return Finished(run.reference, "")
+        return Finished(run.reference, "", run.is_guests)
     evidence = Evidence()
     identity: ExternalIdentity | None = None
     try:
@@ -303,6 +304,18 @@ def passed_audiences(session: Session, revision_id: int) -> frozenset[str]:
     )
 
 
+def passed_by_revision(session: Session, tenant_id: int) -> dict[int, frozenset[str]]:
+    """Return the audiences that each of the client's revisions has passed, for those that passed any."""
+    found: dict[int, frozenset[str]] = {}
+    for revision_id, audience in session.execute(
+        select(TestSignIn.revision_id, TestSignIn.audience)
+        .where(TestSignIn.tenant_id == tenant_id, TestSignIn.outcome == "passed")
+        .distinct()
+    ):
+        found[revision_id] = found.get(revision_id, frozenset()) | {audience}
+    return found
+
+
 def needed_audiences(session: Session, tenant_id: int) -> frozenset[str]:
     """Return the audiences that need a passed test before a revision goes live.
 
@@ -346,6 +359,7 @@ class _Run:
 
     test_id: int
     reference: str
+    is_guests: bool
     connection: LiveConnection
 
 
@@ -422,7 +436,7 @@ def _run_of(session: Session, client: ClientAtTheDoor, test: TestSignIn) -> _Run
         revision_id=revision.id,
         provider_label=connections.label_of(revision.provider),
     )
-    return _Run(test.id, test.reference, connection)
+    return _Run(test.id, test.reference, test.tester_account_id is None, connection)
 
 
 def _match(
@@ -477,7 +491,7 @@ def _finish(
             refused.facts.setdefault("provider", run.connection.provider_label)
             test.facts = {name: _storable(str(value)) for name, value in refused.facts.items()}
             test.claim_names = test.claim_names or list(refused.claim_names)
-    return Finished(run.reference, key)
+    return Finished(run.reference, key, run.is_guests)
 
 
 def _claims_of(evidence: Evidence) -> tuple[Claim, ...]:

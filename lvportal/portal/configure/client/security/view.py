@@ -18,7 +18,7 @@ from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, 
 from lvportal.protocols.oidc.report import Check, Outcome, Report
 from lvportal.providers import KNOWN, KnownProvider
 from lvportal.providers.credentials import advise_credentials
-from lvportal.services import connections, overview, readiness
+from lvportal.services import connections, overview, readiness, test_sign_ins
 from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS
 from lvportal.services.readiness import Readiness
 from lvportal.services.sessions import LiveSession
@@ -28,6 +28,7 @@ from lvportal.web.forms import filled
 from lvportal.web.views import day, mark_difference, today
 
 REVISIONS_SHOWN = 20
+TESTED = Pill("Tested", "check", "ok")
 
 _ICONS = {
     Outcome.OK: "done",
@@ -83,6 +84,8 @@ class RevisionRow:
     pill: Pill | None
     changed: str
     act: str
+    tested: Pill | None
+    compared_to: int | None  # the live revision's number, or the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ def build(
     report_view = _report(report, form, now) if report else None
     newest = state.newest
     has_problem = bool(form.errors or refused or (report_view and report_view.has_dangers))
-    revisions = _revisions(state)
+    passed = test_sign_ins.passed_by_revision(session, person.tenant_id)
+    revisions = _revisions(state, passed, test_sign_ins.needed_audiences(session, person.tenant_id))
     tests = test_step.build(session, person.tenant_id, newest)
     return SecurityView(
         choice=choice,
@@ -278,7 +282,9 @@ def _verified_emails(state: ConnectionState, path: str) -> tuple[Guard, ...]:
     return (Guard("warn", words, f"{path}#step-3", "Step 3"),)
 
 
-def _revisions(state: ConnectionState) -> tuple[RevisionRow, ...]:
+def _revisions(
+    state: ConnectionState, passed: dict[int, frozenset[str]], needed: frozenset[str]
+) -> tuple[RevisionRow, ...]:
     if state.connection is None:
         return ()
     found = []
@@ -297,9 +303,16 @@ def _revisions(state: ConnectionState) -> tuple[RevisionRow, ...]:
                 LIVE if is_live else (DRAFT if revision is state.newest else None),
                 ", ".join(connections.differences(before, revision)) if before else "Everything: the first",
                 act,
+                TESTED if needed <= passed.get(revision.id, frozenset()) else None,
+                _compared_to(revision, before, state.live),
             )
         )
     return tuple(reversed(found))
+
+
+def _compared_to(revision: Revision, before: Revision | None, live: Revision | None) -> int | None:
+    other = live if live is not None and live is not revision else before
+    return other.number if other else None
 
 
 def _conflict(form: SecurityForm, newest: Revision) -> tuple[ConflictRow, ...]:
