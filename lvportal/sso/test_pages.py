@@ -27,6 +27,8 @@ from lvportal.web.see_other import SeeOther
 __test__ = False  # no module of tests, whatever its name
 
 RESULT_PATH = "/configure/client/security/test"
+# Of somebody with a set-up link and no account (portal/setup.py).
+GUESTS_RESULT_PATH = "/setup/test"
 
 
 def add_to(bp: HostBlueprint) -> None:
@@ -70,9 +72,7 @@ def start_test(client_code: str) -> Response:
 def finish(arrival: Arrival, moment: datetime) -> Response:
     """Let the answer be judged, open no session, and lead back to the result. Raises SignInRefused."""
     portal = current_app.extensions["lvportal"]
-    return _to_result(
-        test_sign_ins.arrive(db.engine, portal.registry, portal.key_ring, arrival, now=moment)
-    )
+    return _to_result(test_sign_ins.arrive(db.engine, portal.registry, portal.key_ring, arrival, now=moment))
 
 
 def refused_page(refused: SignInRefused, client_code: str, moment: datetime) -> Response:
@@ -84,4 +84,5 @@ def refused_page(refused: SignInRefused, client_code: str, moment: datetime) -> 
 def _to_result(finished: Finished) -> Response:
     settings = current_app.extensions["lvportal"].settings
     key = f"?key={quote(finished.key)}" if finished.key else ""
-    return SeeOther(f"{settings.portal_origin}{RESULT_PATH}/{finished.reference}{key}")
+    path = GUESTS_RESULT_PATH if finished.is_guests else RESULT_PATH
+    return SeeOther(f"{settings.portal_origin}{path}/{finished.reference}{key}")

@@ -130,5 +130,12 @@ def _result(reference: str) -> Result:
 
 def _page(result: Result) -> str:
     newest = connections.newest_revision(db.session(), result.revision.connection) or result.revision
-    view = test_view.build(result, newest, role=current_session.role or "", now=now())
+    needed = test_sign_ins.needed_audiences(db.session(), current_session.tenant_id)
+    view = test_view.build(
+        result,
+        newest,
+        role=current_session.role or "",
+        is_all_tested=needed <= test_sign_ins.passed_audiences(db.session(), newest.id),
+        now=now(),
+    )
     return render_template("portal/configure/client/security/test-result.html", view=view)

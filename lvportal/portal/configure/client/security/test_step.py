@@ -21,11 +21,12 @@ NOT_NEEDED = Pill("Not needed: no agents", "dash")
 
 @dataclass(frozen=True, slots=True)
 class HostTest:
-    """One host: its last finished test of the revision, and whether one is needed before it goes live."""
+    """One host and its last finished test of the revision. ``is_next``: the first that lacks a passed one."""
 
     audience: str
     last: TestSignIn | None
     pill: Pill
+    is_next: bool
 
     @property
     def host(self) -> str:
@@ -55,8 +56,9 @@ def build(session: Session, tenant_id: int, revision: Revision | None) -> TestSt
     last = test_sign_ins.latest(session, tenant_id, revision.id)
     passed = test_sign_ins.passed_audiences(session, revision.id)
     needed = test_sign_ins.needed_audiences(session, tenant_id)
+    missing = [audience for audience in ("portal", "agent") if audience in needed - passed]
     hosts = tuple(
-        HostTest(audience, last.get(audience), _pill(audience, last, passed, needed))
+        HostTest(audience, last.get(audience), _pill(audience, last, passed, needed), audience in missing[:1])
         for audience in ("portal", "agent")
     )
     if needed <= passed:

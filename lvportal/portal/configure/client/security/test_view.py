@@ -94,6 +94,7 @@ class TestView:
     email: str
     account: AccountView | None
     same_email: tuple[AccountView, ...]
+    is_all_tested: bool
 
     @property
     def is_newest(self) -> bool:
@@ -101,8 +102,11 @@ class TestView:
         return self.revision_number == self.newest_number
 
 
-def build(result: Result, newest: Revision, *, role: str, now: datetime) -> TestView:
-    """Gather what the page shows. ``role`` is the tester's: a SUPERUSER sees no SYSADMIN."""
+def build(result: Result, newest: Revision, *, role: str, is_all_tested: bool, now: datetime) -> TestView:
+    """Gather what the page shows. ``role`` is the tester's: a SUPERUSER sees no SYSADMIN.
+
+    ``is_all_tested``: the newest revision has passed on every host that needs it.
+    """
     test, revision = result.test, result.revision
     provider = connections.label_of(revision.provider)
     cause = _cause(test.code)
@@ -146,6 +150,7 @@ def build(result: Result, newest: Revision, *, role: str, now: datetime) -> Test
         email=email,
         account=_account(result.account, role) if result.account else None,
         same_email=tuple(_account(one, role) for one in result.same_email),
+        is_all_tested=is_all_tested,
     )
 
 
