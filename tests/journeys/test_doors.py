@@ -24,6 +24,7 @@ OPEN = {
     "/sign-out",
     "/signed-out",
     "/sso/<client_code>",
+    "/sso/<client_code>/test",
 }
 
 
