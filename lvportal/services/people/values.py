@@ -60,7 +60,7 @@ def problems(values: UserValues | AgentValues) -> dict[str, str]:
         found["email"] = wrong
     if isinstance(values, AgentValues):
         if not _LOGON_ID.fullmatch(values.login_name):
-            found["login_name"] = "1 to 20 of a-z, 0-9, _ and full stops."
+            found.setdefault("login_name", "1 to 20 of a-z, 0-9, _ and full stops.")
         if values.extension and not _EXTENSION.fullmatch(values.extension):
             found["extension"] = "3 to 7 digits."
     else:
