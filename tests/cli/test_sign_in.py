@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from lvportal.errors import NoAccount, SignInExpired
 from lvportal.models import Revision, Tenant
+from lvportal.protocols.oidc.errors import IssuerWrong
 from lvportal.services import references, sign_in_records
 from lvportal.services.sign_in_records import Visitor
 
@@ -92,3 +93,12 @@ def test_an_unknown_reference_is_refused(installation, reference):
 
     assert refused.exit_code == 2
     assert "No sign-in has this reference." in refused.stderr
+
+
+def test_what_was_expected_and_what_came_stand_in_the_step(installation, record):
+    refused = IssuerWrong(expected="https://a.example", got="https://b.example")
+
+    shown = installation.run("sign-in", record(refused=refused))
+
+    assert "Administrator:     Expected https://a.example, got https://b.example." in shown.stdout
+    assert "unknown" not in shown.stdout

@@ -29,7 +29,11 @@ PATH = "/monitor/sign-ins"
 
 def write(house: House, refused: SignInRefused | None = None, code: str = "acme", **values: Any) -> str:
     """Write a record of a client and return its reference."""
-    given = {"audience": "portal", "method": "sso", "visitor": Origin("192.0.2.1", "curl/8")} | values
+    given: dict[str, Any] = {
+        "audience": "portal",
+        "method": "sso",
+        "visitor": Origin("192.0.2.1", "curl/8"),
+    } | values
     with house.app.app_context(), writing(db.session()) as session:
         tenant = session.scalars(select(Tenant).where(Tenant.code == code)).one()
         login = given.pop("login_name", None)

@@ -33,7 +33,11 @@ def record(
     account: Account | None = None,
     **values: Any,
 ) -> str:
-    given = {"audience": "portal", "method": "sso", "visitor": Visitor("192.0.2.1", "a browser")} | values
+    given: dict[str, Any] = {
+        "audience": "portal",
+        "method": "sso",
+        "visitor": Visitor("192.0.2.1", "a browser"),
+    } | values
     with writing(world.session):
         return sign_in_records.write(
             world.session,
