@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -198,6 +199,18 @@ def _tell_administrators(
         )
 
 
+# What stands in a sentence for what only the record of a sign-in knows.
+_PLAIN_FACTS: dict[str, object] = {
+    "address": "the provider's address",
+    "direction": "off",
+    "method": "the one chosen here",
+    "seconds": "too many",
+}
+LOOK_AT_THE_RECORD = (
+    "Check the issuer under Security, and open the last refused sign-in: it says what arrived."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FailureWords:
     """Why a connection fails and what mends it, in sentences."""
@@ -209,11 +222,16 @@ class FailureWords:
 def words_of(code: str, *, client: str, provider: str) -> FailureWords:
     """Return the words of a failing connection's code; what only a record knows is left to it."""
     error = _errors().get(code, SignInRefused)
-    facts: dict[str, object] = {"client": client, "provider": provider, "seconds": "too many"}
-    fix = fill(error.administrator_step, facts)
-    if "unknown" in fix and "unknown" not in error.administrator_step:
-        fix = "Check the issuer under Security, and open the last refused sign-in: it says what arrived."
-    return FailureWords(fill(error.user_message, facts), fix)
+    facts = _PLAIN_FACTS | {"client": client, "provider": provider}
+    template = re.sub(r" \(\{reason\}\)|: \{reason\}", "", error.administrator_step)
+    # A sentence about what arrived stays out: only the record of a sign-in knows that.
+    known = [
+        sentence
+        for sentence in re.split(r"(?<=[.!?])\s+", template.removeprefix("{address}. "))
+        if set(re.findall(r"{(\w+)}", sentence)) <= set(facts)
+    ]
+    fix = fill(" ".join(known), facts) if known else LOOK_AT_THE_RECORD
+    return FailureWords(fill(error.user_message, facts), fix[:1].upper() + fix[1:])
 
 
 @cache
