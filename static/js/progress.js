@@ -1,5 +1,5 @@
 // Progress of work in the background: the bar moves without the page being loaded again.
-// Without this file the page refreshes itself, or "Look again" does.
+// Without this file "Look again" shows how it stands.
 
 async function look() {
   const bar = document.querySelector("[data-progress]");

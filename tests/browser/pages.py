@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -128,6 +130,40 @@ def _choosing(demo: Demo, someone: Someone) -> None:
     someone.page.get_by_text("Play a failure").click()
 
 
+IMPORT = "/configure/agents/import"
+A_FILE_WITH_FAULTS = """Logon ID;E-mail;Shoe Size;Team;Active;Extension
+agent.one;agent.one@globex.example;42;Support;yes;4711
+desk_200;desk.200@globex.example;43;Support;yes;0200
+Desk 201;nobody;44;Sales;perhaps;1
+desk_202;desk.200@globex.example;44;Sales;yes;
+desk_{n};;44;Sales;no;
+"""
+_numbers = itertools.count(300)
+
+
+def _import(demo: Demo, someone: Someone) -> None:
+    # Somebody new each time: the same file a second time would change nothing.
+    content = A_FILE_WITH_FAULTS.format(n=next(_numbers))
+    file = {"name": "agents.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    someone.page.get_by_label("CSV file").set_input_files(file)  # type: ignore[arg-type]  # a plain dict
+    someone.press("Check the file")
+    someone.page.get_by_role("heading", name="Check agents.csv").wait_for()
+
+
+def _import_done(demo: Demo, someone: Someone) -> None:
+    _import(demo, someone)
+    someone.press(re.compile("^Import . valid row"))
+    someone.page.get_by_role("heading", name="Imported agents.csv").wait_for()
+
+
+def _import_nothing(demo: Demo, someone: Someone) -> None:
+    someone.page.get_by_label("CSV file").set_input_files(
+        {"name": "wrong.csv", "mimeType": "text/csv", "buffer": b"Email\nagent.one@globex.example\n"}
+    )
+    someone.press("Check the file")
+    someone.page.locator("#summary").wait_for()
+
+
 OF_THE_PORTAL = (
     View("sign-in-email", _at("portal", "/sign-in?return_to=/configure/client/security")),
     View("sign-in-code", _at("portal", "/sign-in?way=code")),
@@ -154,6 +190,10 @@ OF_THE_PORTAL = (
     View("security-live", _as("acme", "sysadmin", SECURITY)),
     View("security-reader", _as("globex", "auditor", SECURITY)),
     View("security-turn-off", _as("acme", "sysadmin", SECURITY, _about_to_turn_off)),
+    View("import", _as("globex", "manager", IMPORT)),
+    View("import-wrong-file", _as("globex", "manager", IMPORT, _import_nothing)),
+    View("import-preview", _as("globex", "manager", IMPORT, _import)),
+    View("import-done", _as("globex", "manager", IMPORT, _import_done)),
     View("profile", _as("globex", "manager", "/profile")),
     View("care-home", _as("operator", "care", "/")),
     View("care-clients", _as("operator", "care", "/care/clients")),

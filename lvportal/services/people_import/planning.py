@@ -319,7 +319,8 @@ def _tell(
         existing = before.by_login.get(row.login)
         told: dict[str, Any] = {"row": row.number}
         if row.number in found:
-            unique = dict.fromkeys(found[row.number])
+            places = ["", *words]
+            unique = sorted(dict.fromkeys(found[row.number]), key=lambda problem: places.index(problem[0]))
             told["name"] = row.given.get("login_name", "")[:64]
             told["cells"] = list(row.cells)
             told["problems"] = [[words.get(name, ""), sentence] for name, sentence in unique]

@@ -57,7 +57,7 @@ KINDS = (
 class UploadForm(PortalForm):
     """The file."""
 
-    file = FileField("File", validators=[FileRequired("Choose a CSV file.")])
+    file = FileField("CSV file", validators=[FileRequired("Choose a CSV file.")])
 
 
 class ActForm(PortalForm):
