@@ -36,6 +36,12 @@ refused sign-in both name the code on the right.
 """
 
 STOPPED = ""  # the provider shows its own error: nobody comes back
+HARMLESS = "-"  # the sign-in works, and the page of the test names what is missing
+
+_WITHOUT_CODE = {
+    STOPPED: "none: the provider shows an error of its own; paste it at step 4",
+    HARMLESS: "none: the sign-in works, and everybody keeps their role; the page of the test says so",
+}
 
 BROKEN_SET_UPS: dict[str, str] = {
     "discovery document missing": "sign_in.metadata_missing",
@@ -85,6 +91,7 @@ BROKEN_SET_UPS: dict[str, str] = {
     "Email Attribute holds no email": "sign_in.email_malformed",
     "UserInfo of another person": "sign_in.userinfo_subject",
     "UserInfo refuses": "sign_in.userinfo_refused",
+    "group claim missing": HARMLESS,
     "account of another domain": "sign_in.hosted_domain",
     "account missing": "sign_in.no_account",
     "account on the other host alone": "sign_in.no_account",
@@ -114,7 +121,7 @@ def manual() -> str:
     found = causes()
     parts = [HEAD, BROKEN_HEAD]
     for wrong, code in BROKEN_SET_UPS.items():
-        told = f"`{code}`" if code else "none: the provider shows an error of its own; paste it at step 4"
+        told = _WITHOUT_CODE.get(code) or f"`{code}`"
         parts.append(f"| {wrong[:1].upper()}{wrong[1:]} | {told} |\n")
     for number, step in enumerate(STEPS, start=1):
         here = [cause for cause in found if cause.step == number]

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lvportal.cli.troubleshooting import BROKEN_SET_UPS
-from lvportal.models import Account, IdentityLink, TestSignIn
+from lvportal.models import Account, IdentityLink, Revision, TestSignIn
 from lvportal.services import test_sign_ins
 from lvportal.services.test_sign_ins import Tester
 from tests.journeys.stage import (
@@ -706,6 +706,7 @@ def test_the_document_lists_every_set_up_that_is_played() -> None:
         "certificate not valid",
         "redirect URI not registered",
         "wrong client id",
+        "group claim missing",
         "answer by form_post where query was asked",
     }
 
@@ -807,6 +808,26 @@ def test_what_stops_at_the_provider_leads_to_the_paste_box(
     assert "Nobody has come back from Okta yet." in shown
     assert "Paste what it says" in shown
     assert run.row().finished_at is None
+
+
+def test_a_group_claim_that_is_missing_changes_nothing_and_is_named(
+    make_stage: Callable[..., Stage], hostile: HostileProvider
+) -> None:
+    stage, client = broken_stage(Broken("", 6, "", ""), make_stage, hostile)
+    with Session(stage.engine) as session:
+        revision = session.scalars(select(Revision)).one().id
+    stage.change(Revision, revision, groups_claim="groups")
+    run = run_by_tester(stage, client)
+
+    without = run.result(run.browser.answer(run.browser.ask_provider(run.begin())))
+    hostile.bend_claims(groups=["staff"])
+    beside = run.result(run.browser.answer(run.browser.ask_provider(run.begin())))
+
+    assert "This works." in without
+    assert "The groups claim groups did not arrive: everybody keeps the role they have." in without
+    assert "did not arrive" not in beside
+    person = stage.browser()
+    assert_signed_in(person, person.sign_in())
 
 
 def test_an_answer_by_form_where_query_was_asked_is_explained(
