@@ -145,7 +145,7 @@ def test_values_of_claims_are_dropped_after_a_day(session: Session) -> None:
     assert test_sign_ins.forget_claims(session, now=NOW) == 1
 
     session.expire_all()
-    assert (old.sealed_claims, young.sealed_claims) == (None, "sealed")
+    assert [test.sealed_claims for test in (old, young)] == [None, "sealed"]
     assert test_sign_ins.passed_audiences(session, 1) == {"portal"}
 
 
