@@ -354,6 +354,31 @@ def test_an_import_belongs_to_its_person_its_client_and_its_host(house: House) -
     assert owner.get(path).status == 200
 
 
+def test_whoever_reads_the_audit_record_gets_the_list_of_what_an_import_changed(house: House) -> None:
+    owner = house.user("SYSADMIN")
+    house.add_account("acme", "portal", "second", role="SYSADMIN")
+    text = "User Name,Role,First Name\nsecond,,New\nnew,MANAGER,=A\nmanager,IT USER,\n"
+    path = path_of(upload(owner, USERS, text))
+    assert house.user("CLIENT_AUDITOR").get(f"{path}/changes.csv").status == 404
+    owner.post(path, act="write")
+
+    told = house.user("CLIENT_AUDITOR").get(f"{path}/changes.csv").html.splitlines()
+
+    assert told[0].lstrip("\ufeff") == "Row,User Name,Change,Column,Old,New"
+    assert told[1:] == [
+        "3,new,new,Role,,MANAGER",
+        "3,new,new,First Name,,'=A",
+        "2,second,changed,First Name,,New",
+        "4,manager,changed,Role,MANAGER,IT_USER",
+    ]
+    seen_by_superuser = house.user("SUPERUSER").get(f"{path}/changes.csv").html
+    assert "second" not in seen_by_superuser
+    assert "4,manager,changed" in seen_by_superuser
+    assert house.user("IT_USER").get(f"{path}/changes.csv").status == 403
+    assert house.user("CLIENT_AUDITOR", "globex").get(f"{path}/changes.csv").status == 404
+    assert owner.get(f"{path.replace('users', 'agents')}/changes.csv").status == 404
+
+
 # --- Emails, sessions, links --------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from lvportal.models.base import table
 from lvportal.services import audit, references
 from lvportal.services.audit import Actor
 from lvportal.services.people_import import planning, reading, writing
+from lvportal.services.people_import.columns import words_of
 from lvportal.services.people_import.judging import Judged, judge_rows, mark_repeated_names
 from lvportal.services.people_import.planning import Importer
 from lvportal.services.transactions import writing as transaction
@@ -236,17 +237,59 @@ def part(session: Session, view: View, outcome: str, number: int) -> list[dict[s
     return rows or []
 
 
-def refused_rows(session: Session, view: View) -> Iterable[list[str]]:
+def refused_rows(session: Session, view: View) -> Iterator[list[str]]:
     """Yield the refused rows as they stood in the file, each with its number and every reason."""
     width = len(view.summary["header"])
-    numbers = select(PeopleImportPart.number).where(
-        PeopleImportPart.import_id == view.id, PeopleImportPart.outcome == "refused"
+    for row in _rows(session, view, "refused"):
+        cells = [*row["cells"][:width], *[""] * (width - len(row["cells"]))]
+        reasons = " ".join(f"{words}: {said}" if words else said for words, said in row["problems"])
+        yield [*cells, str(row["row"]), reasons]
+
+
+def find_written(
+    session: Session, *, tenant_id: int, audience: str, import_id: int, now: datetime
+) -> View | None:
+    """Return a written import of this client and host, whoever's it was, or None."""
+    row = session.execute(
+        select(*_SHOWN).where(
+            _IMPORTS.c.id == import_id,
+            _IMPORTS.c.tenant_id == tenant_id,
+            _IMPORTS.c.audience == audience,
+            _IMPORTS.c.state == "written",
+        )
+    ).one_or_none()
+    return _view(row, now) if row else None
+
+
+def written_changes(session: Session, view: View, *, hides: frozenset[str]) -> Iterator[list[str]]:
+    """Yield what an import made and changed, a line for each value, the login name second.
+
+    Left out are users who have, had or got one of the roles in ``hides``.
+    """
+    words = words_of(view.audience)
+    for row in _rows(session, view, "new"):
+        if row["values"].get("role") not in hides:
+            for name, value in row["values"].items() or [("", None)]:
+                yield [str(row["row"]), row["name"], "new", words.get(name, ""), "", _told(value)]
+    for row in _rows(session, view, "changed"):
+        if hides.isdisjoint({row.get("role"), *row["changes"].get("role", ())}):
+            for name, (old, new) in row["changes"].items():
+                yield [str(row["row"]), row["name"], "changed", words[name], _told(old), _told(new)]
+
+
+def _rows(session: Session, view: View, outcome: str) -> Iterator[dict[str, Any]]:
+    """Yield every row of one outcome, with one page of them in memory at a time."""
+    pages = select(PeopleImportPart.number).where(
+        PeopleImportPart.import_id == view.id, PeopleImportPart.outcome == outcome
     )
-    for number in sorted(session.scalars(numbers)):
-        for row in part(session, view, "refused", number):
-            cells = [*row["cells"][:width], *[""] * (width - len(row["cells"]))]
-            reasons = " ".join(f"{words}: {said}" if words else said for words, said in row["problems"])
-            yield [*cells, str(row["row"]), reasons]
+    for number in sorted(session.scalars(pages)):
+        yield from part(session, view, outcome, number)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return "" if value is None else str(value)
 
 
 def forget_old(session: Session, now: datetime) -> int:

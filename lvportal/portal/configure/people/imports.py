@@ -104,6 +104,10 @@ def _add(bp: HostBlueprint, kind: Kind) -> None:
         header = [*view.summary["header"], columns.ROW, columns.REASON]
         return csv_file(f"{kind.key}-refused-{view.id}.csv", header, running.refused_rows(db.session(), view))
 
+    @requires(Permission.VIEW_AUDIT)
+    def changes(import_id: int) -> Response:
+        return _changes(kind, import_id)
+
     for rule, name, view, methods in (
         (kind.path, "import", show_upload, ["GET"]),
         (kind.path, "import_upload", take_upload, ["POST"]),
@@ -111,6 +115,7 @@ def _add(bp: HostBlueprint, kind: Kind) -> None:
         (one, "import_shown", show_import, ["GET"]),
         (one, "import_act", act, ["POST"]),
         (f"{one}/refused.csv", "import_refused", refused, ["GET"]),
+        (f"{one}/changes.csv", "import_changes", changes, ["GET"]),
     ):
         bp.add_url_rule(rule, f"{kind.key}_{name}", view, methods=methods)
 
@@ -205,6 +210,24 @@ def _find(kind: Kind, import_id: int) -> View:
     if view is None or view.state == "cancelled":
         abort(404)
     return view
+
+
+def _changes(kind: Kind, import_id: int) -> Response:
+    """Return what an import wrote, for whoever reads the audit record that names it."""
+    view = running.find_written(
+        db.session(),
+        tenant_id=current_session.tenant_id,
+        audience=kind.audience,
+        import_id=import_id,
+        now=now(),
+    )
+    if view is None:
+        abort(404)
+    # To a SUPERUSER a SYSADMIN does not exist.
+    hides = frozenset({"SYSADMIN"} if current_session.role == "SUPERUSER" else ())
+    header = ["Row", columns.header_of(kind.audience)[0], "Change", "Column", "Old", "New"]
+    rows = running.written_changes(db.session(), view, hides=hides)
+    return csv_file(f"{kind.key}-import-{view.id}.csv", header, rows)
 
 
 def _upload_page(kind: Kind, form: UploadForm) -> str:
