@@ -33,10 +33,10 @@ from lvportal.web.views import moment as in_words
 PATH = "/monitor/sign-ins"
 OUTCOMES = {"signed_in": "Signed in", "refused": "Refused"}
 TIMES: dict[str, tuple[str, timedelta | None]] = {
-    "hour": ("Last hour", timedelta(hours=1)),
-    "day": ("Last 24 hours", sign_in_search.DAY),
-    "week": ("Last 7 days", sign_in_search.WEEK),
-    "all": ("All that is kept", None),
+    "hour": ("1 hour", timedelta(hours=1)),
+    "day": ("24 hours", sign_in_search.DAY),
+    "week": ("7 days", sign_in_search.WEEK),
+    "all": ("All", None),
 }
 METHODS = {"sso": "Single sign-on", "password": "Password", "emergency": "Emergency access"}
 _COLUMNS = (
