@@ -278,6 +278,34 @@ def test_claims_of_a_hostile_provider_are_shown_harmlessly(
     assert "x" * 1000 not in raw
 
 
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_the_same_on_postgresql_with_text_it_would_refuse(
+    make_stage: Callable[..., Stage], hostile: HostileProvider, postgres_url: str
+) -> None:
+    hostile.add_person(EMAIL, subject="ada")
+    stage = make_stage(database_url=postgres_url)
+    client = stage.client("acme")
+    stage.user(client, EMAIL)
+    run = run_by_tester(stage, client)
+    hostile.bend_claims(**{"nul\x00name": "a\x00b"})
+
+    address = run.prepare()
+    answer = run.browser.ask_provider(run.browser.get(address))
+    twin = run.browser.copy()
+    answered = run.browser.answer(answer)
+
+    assert "This works." in run.result(answered)
+    assert run.browser.get(address).code == "sign_in.test_over"
+    assert "?key=" not in twin.answer(answer).location
+    assert run.browser.get("/sso/acme/test?ticket=%00").code == "sign_in.test_over"
+    assert run.browser.get(f"{RESULT}/%00").status == 404
+    hostile.straighten()
+    hostile.refuse("access_denied", "not\x00assigned")
+    run.browser.answer(run.browser.ask_provider(run.begin()))
+    assert run.row().code == "sign_in.access_denied"
+
+
 # --- Thirty broken set-ups ---------------------------------------------------------
 
 
