@@ -15,6 +15,7 @@ from lvportal.portal.configure.client.security import (
     enforcement,
     errors,
     page,
+    readiness,
     revisions,
     secret,
     setup_links,
@@ -28,7 +29,7 @@ from lvportal.web.hosts import HostBlueprint
 
 _PAGES = (
     *(home, setup, billing),
-    *(page, errors, test, enforcement, emergency, revisions, secret, domains, setup_links),
+    *(page, errors, test, enforcement, emergency, revisions, secret, domains, setup_links, readiness),
     *(lists, editor, imports),
     *(sign_ins, sessions, audit),
     *(clients, care_billing, care_sign_ins),

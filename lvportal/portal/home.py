@@ -39,6 +39,22 @@ class People:
 
     label: str
     counted: Readiness
+    path: str = ""  # the list, for whoever may open it
+
+    @property
+    def lacking(self) -> list[tuple[str, int, str]]:
+        """What is to be mended: words, how many, and the address of the list that shows them."""
+        counted = self.counted
+        found = (
+            ("No email", counted.without_email, "no_email"),
+            ("Invalid email", counted.invalid_email, "invalid"),
+            ("Shared email", counted.sharing_email, "shared"),
+        )
+        return [
+            (words, number, f"{self.path}?readiness={key}&status=active")
+            for words, number, key in found
+            if number
+        ]
 
     @property
     def share(self) -> str:
@@ -49,9 +65,12 @@ class People:
     def lacks(self) -> str:
         """What the others lack: ``1 has no email, 2 share one``."""
         without, sharing = self.counted.without_email, self.counted.sharing_email
+        invalid = self.counted.invalid_email
         parts = []
         if without:
             parts.append(f"{without} {'has' if without == 1 else 'have'} no email")
+        if invalid:
+            parts.append(f"{invalid} {'has an invalid one' if invalid == 1 else 'have invalid ones'}")
         if sharing:
             parts.append(f"{sharing} share one")
         return ", ".join(parts) or "Each has an email of their own"
@@ -92,8 +111,15 @@ def show() -> str:
 
 def people(kind: str) -> People:
     """Count one kind of people of the person's client."""
-    counted = readiness.of_audience(db.session(), current_session.tenant_id, _AUDIENCES[kind])
-    return People(kind.capitalize(), counted)
+    counted = readiness.of_audience(
+        db.session(),
+        current_session.tenant_id,
+        _AUDIENCES[kind],
+        role=current_session.role or "",
+        with_warnings=False,
+    )
+    may_open = may(Permission.VIEW_USERS if kind == "users" else Permission.VIEW_AGENTS)
+    return People(kind.capitalize(), counted, f"/configure/{kind}" if may_open else "")
 
 
 def statement(can: str, *kinds: People) -> str:

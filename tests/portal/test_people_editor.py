@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from lvportal.models import Account, IdentityLink, PersonSession
 from lvportal.services import audit
 from lvportal.services.people import editing
 from lvportal.services.people.lists import Viewer
+from lvportal.services.people.values import UserValues
 from lvportal.services.transactions import writing
 from tests.support.house import House, Page, Visitor
 
@@ -45,7 +45,8 @@ def save(visitor: Visitor, house: House, login: str, **changes: Any) -> Page:
     page = visitor.get(path)
     values: dict[str, Any] = {
         "login_name": found.login_name, "email": found.email or "", "first_name": found.first_name,
-        "last_name": found.last_name, "active": "y" if found.active else None, "version": page.value("version"),
+        "last_name": found.last_name, "active": "y" if found.active else None,
+        "version": page.value("version"),
     }  # fmt: skip
     if found.audience == "portal":
         values["role"] = found.role
@@ -300,7 +301,7 @@ def test_the_last_sysadmin_stays(house: House) -> None:
         set_active(mine.id, False)
         with pytest.raises(editing.LastSysadmin), writing(db.session()) as session:
             editing.deactivate(session, viewer, "portal", [other.id], by=audit.COMMAND_LINE, now=house.now)
-        values = replace(editing.of_account(other), role="MANAGER")
+        values = UserValues("second", "second@acme.example", "", "", "MANAGER")
         with pytest.raises(editing.LastSysadmin), writing(db.session()) as session:
             editing.change(
                 session, viewer, "portal", other.id, values, version=editing.version_of(other),

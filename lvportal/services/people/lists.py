@@ -245,7 +245,7 @@ def condition_of(readiness: str, tenant_id: int, audience: str, usual: Sequence[
     if readiness == "invalid":
         return and_(active, with_invalid_email())
     if readiness == "shared":
-        return and_(active, shared)
+        return and_(active, shared, not_(with_invalid_email()))
     if readiness == "unusual":
         return and_(active, of_unusual_domain(usual))
     if readiness == "never":

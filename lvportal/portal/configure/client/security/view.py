@@ -148,7 +148,8 @@ def build(
     """Gather what the page shows."""
     choice = Choice(filled(form.provider), form.application_type.data or "web")
     addresses = guide.addresses(settings, person.client_code)
-    people = {a: readiness.of_audience(session, person.tenant_id, a) for a in ("portal", "agent")}
+    role = person.role or ""
+    people = {a: readiness.of_audience(session, person.tenant_id, a, role=role) for a in ("portal", "agent")}
     report_view = _report(report, form, now) if report else None
     newest = state.newest
     has_problem = bool(form.errors or refused or (report_view and report_view.has_dangers))
