@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.models import Account, AuditEvent
 from lvportal.models.base import table
+from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.services.connections import FIELD_LABELS
 
 MOST_LISTED = 10_000
@@ -56,6 +57,7 @@ KINDS: dict[str, str] = {
 
 _EVENTS = table(AuditEvent)
 _LABELS = {**FIELD_LABELS, "ticket": "Ticket", "sso_only": "Single sign-on only"}
+_SUBJECTS = {SINGLE_SIGN_ON: "Single Sign On"}
 _SECRETS = frozenset(
     {"secret", "next_secret", "password", "totp", "sealed_totp", "recovery_codes", "token", "code"}
 )
@@ -98,6 +100,11 @@ class Event:
     after: Mapping[str, Any] = field(repr=False)
     previous_hash: str | None = None  # None: not every column of the row is shown
     hash: str | None = None
+
+    @property
+    def about(self) -> str:
+        """What the act was done to, as pages name it; ``subject`` is what is hashed."""
+        return _SUBJECTS.get(self.subject, self.subject)
 
     @property
     def changes(self) -> list[FieldChange]:
