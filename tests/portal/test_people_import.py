@@ -408,6 +408,18 @@ def test_another_email_ends_the_sessions_and_the_link_and_says_so_before(house: 
         assert ended.end_reason == "email changed"
 
 
+def test_another_case_of_the_same_email_ends_nothing(house: House) -> None:
+    agent = house.signed_in_agent()
+    visitor = house.user("SYSADMIN")
+
+    page = upload(visitor, AGENTS, "Logon ID,Email\ndesk_114,Desk.114@Acme.example\n")
+
+    assert "email changes" not in page.text
+    write(visitor, page)
+    assert agent.get("/").status == 200
+    assert account(house, "desk_114").email == "Desk.114@Acme.example"
+
+
 def test_a_deactivation_ends_the_sessions(house: House) -> None:
     agent = house.signed_in_agent()
     visitor = house.user("SYSADMIN")

@@ -341,13 +341,19 @@ def _tell(
     return made
 
 
+def moves_email(changes: dict[str, list[Any]]) -> bool:
+    """Tell whether the account is found by another email afterwards; its case alone changes nothing."""
+    old, new = changes.get("email", (None, None))
+    return fold(old or "") != fold(new or "")
+
+
 def _count(made: Plan, told: dict[str, Any], existing: Existing, before: Snapshot) -> None:
     changes = told["changes"]
-    moves = "email" in changes and bool(existing.folded_email)
+    moves = moves_email(changes)
     stops = changes.get("active", [None, True])[1] is False
     made.deactivated += stops
     if moves:
-        made.emails_changed += 1
+        made.emails_changed += bool(existing.folded_email)
         made.links_dropped += existing.id in before.linked
     if moves or stops:
         ended = before.sessions.get(existing.id, 0)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from lvportal.models import Account, IdentityLink, PersonSession
 from lvportal.models.base import table
 from lvportal.services.folding import fold
-from lvportal.services.people_import.planning import Plan
+from lvportal.services.people.editing import DEACTIVATED, EMAIL_CHANGED
+from lvportal.services.people_import.planning import Plan, moves_email
 
 ROWS_AT_ONCE = 1_000
 IDS_AT_ONCE = 500  # as many parameters as every SQLite takes in one statement
@@ -36,7 +37,7 @@ def apply(session: Session, tenant_id: int, audience: str, plan: Plan, now: date
         alike.append({f"to_{name}": value for name, value in values.items()} | {"of": row["id"]})
         if len(alike) == ROWS_AT_ONCE:
             _change(session, tenant_id, fields, by_fields.pop(fields))
-        if "email" in row["changes"]:
+        if moves_email(row["changes"]):
             moved.append(row["id"])
         if row["changes"].get("active", [None, True])[1] is False:
             stopped.append(row["id"])
@@ -45,8 +46,8 @@ def apply(session: Session, tenant_id: int, audience: str, plan: Plan, now: date
     for ids in _pieces(moved, IDS_AT_ONCE):
         # Whoever has the new address now may be somebody else at the provider.
         session.execute(delete(_LINKS).where(_LINKS.c.account_id.in_(ids), _LINKS.c.tenant_id == tenant_id))
-    _end_sessions(session, tenant_id, moved, "email changed", now)
-    _end_sessions(session, tenant_id, stopped, "deactivated", now)
+    _end_sessions(session, tenant_id, moved, EMAIL_CHANGED, now)
+    _end_sessions(session, tenant_id, stopped, DEACTIVATED, now)
 
 
 def _change(
