@@ -33,6 +33,8 @@ ACTIONS: dict[str, str] = {
     "connection.live": "Put a revision live",
     "connection.next_secret_removed": "Removed the next secret",
     "connection.next_secret_set": "Stored the next secret",
+    "connection.passwords": "Changed who signs in by password",
+    "connection.passwords_returned": "Password sign-in returned by itself",
     "connection.saved": "Saved a revision",
     "connection.secret_rotated": "Swapped the next secret in",
     "domain.proven": "Proved a domain",
@@ -56,7 +58,12 @@ KINDS: dict[str, str] = {
 """What actions are about: the part before the dot, in the order of the filter."""
 
 _EVENTS = table(AuditEvent)
-_LABELS = {**FIELD_LABELS, "ticket": "Ticket", "sso_only": "Single sign-on only"}
+_LABELS = {
+    **FIELD_LABELS,
+    "sso_only": "Single sign-on only",
+    "portal_passwords": "Passwords of users",
+    "agent_passwords": "Passwords of agents",
+}
 _SUBJECTS = {SINGLE_SIGN_ON: "Single Sign On"}
 _SECRETS = frozenset(
     {"secret", "next_secret", "password", "totp", "sealed_totp", "recovery_codes", "token", "code"}
