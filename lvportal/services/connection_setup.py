@@ -24,7 +24,7 @@ from lvportal.protocols.oidc.configuration import (
 )
 from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, Wanted, examine
-from lvportal.services import audit, connections
+from lvportal.services import audit, connections, enforcement
 from lvportal.services.billing import is_on
 from lvportal.services.connections import (
     PLAIN_FIELDS,
@@ -197,6 +197,7 @@ def enable(
         # The revision that was examined, even if another was drafted meanwhile.
         live = connections.put_live(session, tenant, number, by=by, now=now)
         connections.set_enabled(session, tenant, enabled=True, by=by, now=now)
+        enforcement.spread_net(session, tenant_id, now)
         return live
 
 
@@ -219,12 +220,16 @@ def put_live(
             raise RevisionUnknown(str(number))
         _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
     with writing(session):
-        return connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
+        live = connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
+        enforcement.spread_net(session, tenant_id, now)
+        return live
 
 
 def disable(session: Session, tenant_id: int, *, by: audit.Actor, now: datetime) -> None:
-    """End sign-in by the provider; every setting stays. Raises NothingToEnable."""
+    """End sign-in by the provider; every setting stays. Raises NothingToEnable or WouldLockOut."""
     with writing(session):
+        state = enforcement.read_state(session, tenant_id, now)
+        enforcement.refuse_lock_out(state, replace(state, signs_in=False))
         connections.set_enabled(session, session.get_one(Tenant, tenant_id), enabled=False, by=by, now=now)
 
 

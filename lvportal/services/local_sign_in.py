@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from lvportal.errors import PasswordRefused
+from lvportal.errors import PasswordRefused, PortalError
 from lvportal.models import Account, Tenant
-from lvportal.services import sessions, sign_in_records, tenants
+from lvportal.services import enforcement, sessions, sign_in_records, tenants
 from lvportal.services.folding import fold
 from lvportal.services.passwords import PasswordChecker, hash_password, needs_rehash
 from lvportal.services.sign_in_records import Visitor
@@ -22,6 +22,15 @@ from lvportal.services.transactions import writing
 
 PAUSE_MINUTES = 15
 LONGEST_PASSWORD = 1024
+
+
+class SingleSignOnRequired(PortalError):
+    """The client's people sign in through its provider: said before any account is looked up."""
+
+    code = "sign_in.required"
+    status = 403
+    user_message = "{client} signs in through {provider}."
+    next_step = "Continue with the button below. Passwords do not sign in here."
 
 
 def sign_in(
@@ -38,14 +47,18 @@ def sign_in(
 ) -> sessions.Opened:
     """Open a session for the person with this name and password.
 
-    Raises PasswordRefused for every other case, without telling which.
+    Raises SingleSignOnRequired where the client refuses passwords on this host,
+    and PasswordRefused for every other case, without telling which.
     """
     tenant = tenants.find(session, client_code)
+    rule = enforcement.rules(session, tenant.id, now).of(audience) if tenant else "allowed"
+    if tenant is not None and rule == "refused":
+        raise SingleSignOnRequired(client=tenant.name)
     account = _find(session, tenant, audience, login_name) if tenant else None
     stored = account.password_hash if account else None
     account_id = account.id if account else None
     paused = account is not None and account.locked_until is not None and account.locked_until > now
-    active = account is not None and account.active
+    active = account is not None and account.active and not (rule == "chosen" and account.sso_only)
     session.rollback()  # The check takes 100 ms: no database connection waits for it.
 
     usable = stored if len(password) <= LONGEST_PASSWORD else None
@@ -57,6 +70,9 @@ def sign_in(
             _count_failure(session, tenant.id, account_id, audience, refused, visitor, now)
         raise refused
     with writing(session):
+        # Read again: while the password was checked, passwords may have become refused.
+        if enforcement.rules(session, tenant.id, now).of(audience) == "refused":
+            raise SingleSignOnRequired(client=tenant.name)
         return _open(session, account_id, password, audience, visitor, absolute_seconds, now)
 
 

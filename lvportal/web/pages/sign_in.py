@@ -12,9 +12,10 @@ from wtforms.validators import DataRequired, Length, Regexp
 
 from lvportal.errors import PasswordRefused, UnknownClient
 from lvportal.extensions import csrf, db, limiter
-from lvportal.services import connections, local_sign_in, sign_in_records, tenants
+from lvportal.services import connections, enforcement, local_sign_in, sign_in_records, tenants
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
+from lvportal.services.local_sign_in import SingleSignOnRequired
 from lvportal.web.access import public
 from lvportal.web.forms import PortalForm, filled, no_control_characters, trimmed
 from lvportal.web.hosts import HostBlueprint, audience, origin
@@ -65,6 +66,7 @@ class SignInPage:
     known: LiveConnection | None = None
     refused: PasswordRefused | None = None
     no_provider_for_email: bool = False
+    is_required: bool = False  # the known client takes no passwords on this host
 
     @property
     def return_name(self) -> str:
@@ -105,6 +107,7 @@ def show() -> Response | str:
             form=form,
             return_to=return_to,
             known=client.live if client else None,
+            is_required=asked_for is not None and _requires_provider(client),
             no_provider_for_email=request.args.get("from") == "email",
         )
     )
@@ -159,6 +162,10 @@ def _by_password() -> Response | tuple[str, int]:
             absolute_seconds=portal.settings.absolute_seconds(audience()),
             now=now(),
         )
+    except SingleSignOnRequired as required:
+        client = _client(client_code)
+        page = SignInPage("code", form, return_to, known=client.live if client else None, is_required=True)
+        return _render(page), required.status
     except PasswordRefused as refused:
         sign_in_records.log_refusal(refused, client_code=client_code, audience=audience())
         client = _client(client_code)
@@ -185,6 +192,12 @@ def _client(code: str | None) -> ClientAtTheDoor | None:
         return connections.look_up(db.session(), fold(code.strip())) if code else None
     except UnknownClient:
         return None
+
+
+def _requires_provider(client: ClientAtTheDoor | None) -> bool:
+    return client is not None and (
+        enforcement.rules(db.session(), client.tenant_id, now()).of(audience()) == "refused"
+    )
 
 
 def _form(way: str, *, return_to: str, client: str | None) -> PortalForm:
