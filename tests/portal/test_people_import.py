@@ -160,6 +160,19 @@ def test_the_template_can_be_imported_as_it_is(house: House) -> None:
     assert template.html.lstrip("\ufeff").startswith(AGENT_HEADER)
 
 
+@pytest.mark.parametrize("role", ["SYSADMIN", "SUPERUSER"])
+@pytest.mark.parametrize("kind", ["users", "agents"])
+def test_a_downloaded_list_comes_back_without_a_change(house: House, kind: str, role: str) -> None:
+    set_account(house, "desk_114", "agent", first_name="=Desk", home_agent=True)
+    visitor = house.user(role)
+    downloaded = visitor.get(f"/configure/{kind}.csv").html
+
+    page = upload(visitor, f"/configure/{kind}/import", downloaded)
+
+    assert "no row changes anything" in page.text
+    assert "Errors (" not in page.text
+
+
 # --- Rows that are wrong ------------------------------------------------------
 
 
