@@ -22,8 +22,8 @@ class SignInRecord(Base):
     __table_args__ = (
         CheckConstraint("outcome IN ('signed_in', 'refused')", name="outcome_known"),
         CheckConstraint("(outcome = 'refused') = (code IS NOT NULL)", name="refusals_have_codes"),
-        # With the code, so that causes are counted without a look at the rows.
-        Index("ix_sign_in_records_tenant_at", "tenant_id", "at", "code"),
+        # With code and host, so that they are counted without a look at the rows.
+        Index("ix_sign_in_records_tenant_at", "tenant_id", "at", "code", "audience"),
         Index("ix_sign_in_records_tenant_code", "tenant_id", "code", "at"),
         Index("ix_sign_in_records_account", "account_id", "at"),
         Index("ix_sign_in_records_email", "tenant_id", "folded_email", "at"),

@@ -19,6 +19,7 @@ from lvportal.services.folding import fold
 ENDED_BY_ADMINISTRATOR = "ended by administrator"
 ENDED_BY_THEMSELVES = "ended by oneself"
 MOST_EXPORTED = 100_000
+MOST_COUNTED = 10_000  # a list counts no further: nobody reads past it; ``count`` does
 LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
 SORTS = ("person", "host", "started", "seen")
 _SESSION = PersonSession
@@ -87,11 +88,13 @@ class Ended:
 def search(
     session: Session, scope: Scope, wanted: Wanted, *, limit: int, offset: int = 0
 ) -> tuple[list[SessionRow], int]:
-    """Return one page of the live sessions that a viewer sees, and how many there are."""
+    """Return one page of the live sessions that a viewer sees, and how many there are, up to MOST_COUNTED."""
     found = session.execute(
         _live(scope, wanted).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
     ).all()
-    return [_row(row) for row in found], count(session, scope, wanted).sessions
+    counted = _live(scope, wanted).with_only_columns(_SESSION.id).limit(MOST_COUNTED).subquery()
+    total = session.scalar(select(func.count()).select_from(counted))
+    return [_row(row) for row in found], int(total or 0)
 
 
 def count(session: Session, scope: Scope, wanted: Wanted, *, but: int | None = None) -> Ended:

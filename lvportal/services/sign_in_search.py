@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, and_, desc, func, or_, select, true, union
 from sqlalchemy.orm import Session
 
 from lvportal.errors import SignInRefused, fill, tree
@@ -19,8 +19,12 @@ MOST_COUNTED = 10_000
 """Counting stops here: nobody reads past it, and it would take longer than the page."""
 
 MOST_EXPORTED = 50_000
+ROWS_AT_ONCE = 500
 MOST_PEOPLE = 200
 """A search text that fits more people than this should be longer."""
+
+MOST_IDS = 5_000
+"""Of the people that a text fits, at most so many sign-ins are looked at."""
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
@@ -144,9 +148,10 @@ def search(
 ) -> Found:
     """Return one page of a client's sign-ins, with how many there are by outcome."""
     conditions, too_many = _conditions(session, tenant_id, wanted, hidden)
-    counted = (
-        select(_RECORD.code).where(*conditions).order_by(_RECORD.at.desc()).limit(MOST_COUNTED + 1).subquery()
-    )
+    query = select(_RECORD.code).where(*conditions).limit(MOST_COUNTED + 1)
+    if not wanted.outcome:
+        query = query.order_by(_RECORD.at.desc())  # else the order says nothing, and costs the index by code
+    counted = query.subquery()
     signed_in, both = session.execute(
         select(func.count().filter(counted.c.code.is_(None)), func.count()).select_from(counted)
     ).one()
@@ -167,17 +172,33 @@ def summary(
     session: Session, tenant_id: int, *, client_name: str, provider: str | None, hidden: Hidden, now: datetime
 ) -> Summary:
     """Count the client's sign-ins of the last day and week by cause."""
-    in_a_day = func.count().filter(_RECORD.at > now - DAY)
-    rows = session.execute(
-        select(_RECORD.code, in_a_day, func.count())
-        .where(_RECORD.tenant_id == tenant_id, _RECORD.at > now - WEEK, visible(hidden))
-        .group_by(_RECORD.code)
-    ).all()
+    counted = _by_code(session, tenant_id, now, true())
+    # All by an index that holds what is counted, less the few of hidden people by theirs:
+    # leaving them out row by row would be a look at every row of the week.
+    for condition in _concealed(hidden):
+        for code, (day, week) in _by_code(session, tenant_id, now, condition).items():
+            counted[code] = (counted[code][0] - day, counted[code][1] - week)
     causes = [
-        Cause(code, title_of(code, client_name, provider), day, week) for code, day, week in rows if code
+        Cause(code, title_of(code, client_name, provider), day, week)
+        for code, (day, week) in counted.items()
+        if code and week
     ]
     causes.sort(key=lambda cause: (-cause.day, -cause.week, cause.code))
-    return Summary(sum(row[1] for row in rows), sum(row[2] for row in rows), tuple(causes))
+    days, weeks = ([each[at] for each in counted.values()] for at in (0, 1))
+    return Summary(sum(days), sum(weeks), tuple(causes))
+
+
+def _by_code(
+    session: Session, tenant_id: int, now: datetime, condition: ColumnElement[bool]
+) -> dict[str, tuple[int, int]]:
+    # Grouped by an expression: by the bare column SQLite would walk the index by code through all years.
+    code = func.coalesce(_RECORD.code, "")
+    rows = session.execute(
+        select(code, func.count().filter(_RECORD.at > now - DAY), func.count())
+        .where(_RECORD.tenant_id == tenant_id, _RECORD.at > now - WEEK, condition)
+        .group_by(code)
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def find(session: Session, tenant_id: int, reference: str, *, hidden: Hidden) -> SignInRecord | None:
@@ -294,6 +315,16 @@ def visible(hidden: Hidden) -> ColumnElement[bool]:
     )
 
 
+def _concealed(hidden: Hidden) -> list[ColumnElement[bool]]:
+    """Return conditions that together, none overlapping another, find what ``visible`` leaves out."""
+    if not hidden.account_ids:
+        return []
+    return [
+        _RECORD.account_id.in_(hidden.account_ids),
+        and_(_RECORD.account_id.is_(None), _RECORD.folded_email.in_(hidden.emails)),
+    ]
+
+
 def _is_hidden(record: SignInRecord, hidden: Hidden) -> bool:
     if record.account_id is not None:
         return record.account_id in hidden.account_ids
@@ -309,15 +340,15 @@ def _conditions(
     if wanted.audience:
         conditions.append(_RECORD.audience == wanted.audience)
     if wanted.outcome:
-        conditions.append(
-            _RECORD.code.is_not(None) if wanted.outcome == "refused" else _RECORD.code.is_(None)
-        )
+        conditions.append(_RECORD.code > "" if wanted.outcome == "refused" else _RECORD.code.is_(None))
     if wanted.code:
         conditions.append(_RECORD.code == wanted.code)
     if not wanted.text:
         return conditions, False
     parts, too_many = _of_text(session, tenant_id, fold(wanted.text), wanted.text)
-    return [*conditions, _RECORD.id.in_(union(*parts))], too_many
+    ids = session.scalars(union(*parts).order_by(desc("id")).limit(MOST_IDS + 1)).all()
+    # Without the client, which the ids have in common: with it the database walks through all its records.
+    return [_RECORD.id.in_(ids[:MOST_IDS]), *conditions[1:]], too_many or len(ids) > MOST_IDS
 
 
 def _of_text(session: Session, tenant_id: int, folded: str, typed: str) -> tuple[list[Select[int]], bool]:
@@ -353,18 +384,28 @@ def _of_text(session: Session, tenant_id: int, folded: str, typed: str) -> tuple
 def _rows(
     session: Session, conditions: list[ColumnElement[bool]], limit: int, offset: int
 ) -> list[SignInRow]:
-    found = session.execute(
-        select(
-            *(_RECORD.reference, _RECORD.at, _RECORD.audience, _RECORD.method, _RECORD.revision_id),
-            *(Account.login_name, _RECORD.email, _RECORD.code, _RECORD.step, _RECORD.address),
-            *(_RECORD.device, _RECORD.account_id),
-        )
-        .outerjoin(Account, and_(Account.id == _RECORD.account_id, Account.tenant_id == _RECORD.tenant_id))
+    # The page's ids first, from an index alone: what is skipped is never looked at.
+    ids = session.scalars(
+        select(_RECORD.id)
         .where(*conditions)
         .order_by(_RECORD.at.desc(), _RECORD.id.desc())
         .limit(limit)
         .offset(offset)
     ).all()
+    found: list[Any] = []
+    for start in range(0, len(ids), ROWS_AT_ONCE):
+        found += session.execute(
+            select(
+                *(_RECORD.reference, _RECORD.at, _RECORD.audience, _RECORD.method, _RECORD.revision_id),
+                *(Account.login_name, _RECORD.email, _RECORD.code, _RECORD.step, _RECORD.address),
+                *(_RECORD.device, _RECORD.account_id),
+            )
+            .outerjoin(
+                Account, and_(Account.id == _RECORD.account_id, Account.tenant_id == _RECORD.tenant_id)
+            )
+            .where(_RECORD.id.in_(ids[start : start + ROWS_AT_ONCE]))
+            .order_by(_RECORD.at.desc(), _RECORD.id.desc())
+        ).all()
     labels = _labels(session, {row.revision_id for row in found if row.revision_id})
     return [_row(row, labels) for row in found]
 

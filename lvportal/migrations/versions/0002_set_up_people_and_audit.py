@@ -160,6 +160,12 @@ def upgrade() -> None:
         batch_op.create_check_constraint(
             batch_op.f('ck_accounts_emergency_users_only'), "NOT is_emergency OR audience = 'portal'"
         )
+        batch_op.create_index(
+            'ix_accounts_list',
+            ['tenant_id', 'audience', 'folded_login_name', 'folded_email', 'active', 'role', 'locked_until',
+             'first_name', 'last_name'],
+            unique=False,
+        )
 
     with op.batch_alter_table('audit_events', schema=None) as batch_op:
         batch_op.add_column(sa.Column('number', sa.Integer(), nullable=True))
@@ -202,7 +208,7 @@ def upgrade() -> None:
     with op.batch_alter_table('sign_in_records', schema=None) as batch_op:
         batch_op.add_column(sa.Column('folded_email', sa.String(length=254), nullable=True))
         batch_op.add_column(sa.Column('facts', sa.JSON(), server_default='{}', nullable=False))
-        batch_op.create_index('ix_sign_in_records_tenant_at', ['tenant_id', 'at', 'code'], unique=False)
+        batch_op.create_index('ix_sign_in_records_tenant_at', ['tenant_id', 'at', 'code', 'audience'], unique=False)
         batch_op.create_index('ix_sign_in_records_tenant_code', ['tenant_id', 'code', 'at'], unique=False)
         batch_op.create_index('ix_sign_in_records_account', ['account_id', 'at'], unique=False)
         batch_op.create_index('ix_sign_in_records_email', ['tenant_id', 'folded_email', 'at'], unique=False)
@@ -255,7 +261,7 @@ def _chain_audit_events() -> None:
             hash=sa.bindparam('new_hash'),
         )
     )
-    heads = {}
+    heads: dict[int, tuple[int, str]] = {}
     last_id = 0
     while rows := database.execute(
         sa.select(_EVENTS).where(_EVENTS.c.id > last_id).order_by(_EVENTS.c.id).limit(1000)
@@ -364,6 +370,7 @@ def downgrade() -> None:
         batch_op.drop_column('number')
 
     with op.batch_alter_table('accounts', schema=None) as batch_op:
+        batch_op.drop_index('ix_accounts_list')
         batch_op.drop_constraint(batch_op.f('ck_accounts_emergency_users_only'), type_='check')
         batch_op.drop_column('made_by_provider')
         batch_op.drop_column('rehearsed_at')

@@ -64,6 +64,7 @@ def add_to(bp: HostBlueprint) -> None:
 def show() -> str:
     """Show one page of the live sessions that the filters leave."""
     scope, wanted, number = client_scope(now()), _wanted(), page_number()
+    number = min(number, session_lists.MOST_COUNTED // PAGE_SIZE)
     search = _search(wanted)
     rows, total = session_lists.search(
         db.session(), scope, search, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
@@ -76,6 +77,7 @@ def show() -> str:
         hosts_shown={audience: HOST_LABELS[audience] for audience in scope.audiences},
         device_words=device_words,
         how=how,
+        is_cut=total == session_lists.MOST_COUNTED,
         may_end=may(Permission.END_SESSIONS),
         csv_url=listing.url(page=None).replace(PATH, f"{PATH}.csv", 1),
     )
