@@ -37,6 +37,7 @@ ACTIONS: dict[str, str] = {
     "connection.passwords_returned": "Password sign-in returned by itself",
     "connection.saved": "Saved a revision",
     "connection.secret_rotated": "Swapped the next secret in",
+    "domain.claimed": "Claimed a domain",
     "domain.proven": "Proved a domain",
     "domain.removed": "Removed a domain",
     "people.import": "Imported people",
