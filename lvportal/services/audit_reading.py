@@ -43,6 +43,11 @@ ACTIONS: dict[str, str] = {
     "people.import": "Imported people",
     "session.ended": "Ended a session",
     "session.ended_all": "Ended every session",
+    "setup_link.ended": "Typed too many wrong codes of a set-up link",
+    "setup_link.made": "Made a set-up link",
+    "setup_link.opened": "Opened a set-up link",
+    "setup_link.revoked": "Ended a set-up link",
+    "setup_link.submitted": "Submitted values by a set-up link",
 }
 """Every action that is written anywhere in the portal, as pages name it; a test compares."""
 
@@ -53,6 +58,7 @@ KINDS: dict[str, str] = {
     "session": "Sessions",
     "billing": "Billing",
     "domain": "Domains",
+    "setup_link": "Set-up links",
     "client": "Client",
     "care": "Customer Care",
 }
