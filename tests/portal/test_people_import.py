@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from lvportal.extensions import db
 from lvportal.models import Account, IdentityLink, PeopleImport, PeopleImportPart, PersonSession
 from lvportal.portal.configure.people import background, imports
-from lvportal.services.people_import import reading, running
+from lvportal.services.audit import Actor
+from lvportal.services.people_import import planning, reading, running
+from lvportal.services.people_import.planning import Importer
 from lvportal.services.transactions import writing
 from tests.support.house import House, Page, Visitor
 
@@ -519,8 +521,8 @@ def test_a_thread_that_was_replaced_writes_nothing(house: House) -> None:
     _set_import(house, state="writing", run="new")
     with session_of(house) as session:
         record = session.scalars(select(PeopleImport)).one()
-        importer = imports.Importer(record.created_by_account_id, "SYSADMIN", False)
-        by = running.Actor("sysadmin", record.created_by_account_id)
+        importer = Importer(record.created_by_account_id, "SYSADMIN", False)
+        by = Actor("sysadmin", record.created_by_account_id)
 
         running.write(session, record.id, "old", by, importer, background.clock)
         assert logins(house) == {"desk_114"}
@@ -563,7 +565,7 @@ def test_a_fault_while_reading_is_told_with_a_reference_and_can_be_tried_again(
 ) -> None:
     visitor = house.user("SYSADMIN")
     with monkeypatch.context() as broken:
-        broken.setattr(running.planning, "plan", lambda *_: 1 / 0)
+        broken.setattr(planning, "plan", lambda *_: 1 / 0)
         page = upload(visitor, AGENTS, "Logon ID\ndesk_1\n")
 
     assert "Our fault. Nothing was written." in page.text

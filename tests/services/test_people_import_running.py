@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from lvportal.extensions import db
@@ -60,7 +60,7 @@ class Place:
         assert found is not None
         return found
 
-    def count(self, *conditions: object) -> int:
+    def count(self, *conditions: ColumnElement[bool]) -> int:
         return self.session.scalar(select(func.count()).select_from(Account).where(*conditions)) or 0
 
 
