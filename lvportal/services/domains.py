@@ -67,7 +67,7 @@ class DomainTaken(ChangeRefused):
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """One domain as the page shows it. ``host`` and ``value`` are the TXT record; empty when none is needed."""
+    """One domain as the page shows it; ``host`` and ``value`` are its TXT record, empty without a claim."""
 
     domain: str
     shown: str
@@ -209,7 +209,7 @@ def remove(session: Session, tenant_id: int, domain: str, *, by: audit.Actor, no
 
 
 def is_proven(session: Session, tenant_id: int, email: str) -> bool:
-    """Tell whether the client has proven by DNS exactly the domain of ``email``: no domain above or below it."""
+    """Tell whether the client has proven by DNS the very domain of ``email``, none above or below it."""
     domain = email.rpartition("@")[2].lower()
     found = session.scalars(
         select(EmailDomain.domain).where(

@@ -34,7 +34,8 @@ def claimed(visitor: Visitor, domain: str = DOMAIN) -> tuple[str, str]:
     section = next(s for s in shown.split("<section")[1:] if f'value="{domain}"' in s)
     path = re.search(rf'action="({PATH}/\d+/check)"', section)
     value = re.search(r'value="(lvportal-verification=[^"]+)"', section)
-    assert path is not None and value is not None
+    assert path is not None
+    assert value is not None
     return path[1], html.unescape(value[1])
 
 
@@ -121,7 +122,8 @@ def test_a_domain_that_another_client_has_proven_stays_there(house: House, dns_s
 
     assert page.status == 409
     assert "Another client has proven this domain." in page.text
-    assert before is not None and holder(house) == before
+    assert before is not None
+    assert holder(house) == before
 
 
 def test_another_client_s_claim_is_not_found(house: House, dns_server: DnsServer) -> None:
