@@ -26,6 +26,7 @@ SORTS = {
 }
 # A domain that so many of the people with an email use is usual, proven or not.
 USUAL_SHARE = 0.25
+SAMPLE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,16 @@ def search(
     """Return one page of the people that the filters leave, and how many there are."""
     usual = usual_domains(session, viewer.tenant_id, audience)
     conditions = _conditions(viewer, audience, wanted, usual, now)
-    total = session.scalar(select(func.count()).select_from(Account).where(*conditions)) or 0
-    rows = session.execute(
-        _columns().where(*conditions).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
+    # First the ids, from the index alone; then the rows of this page.
+    ids = session.scalars(
+        select(Account.id).where(*conditions).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
     ).all()
+    by_id = {row.id: row for row in session.execute(_columns().where(Account.id.in_(ids)))}
+    rows = [by_id[id_] for id_ in ids if id_ in by_id]
+    if len(rows) < limit and (rows or not offset):
+        total = offset + len(rows)  # the last page: nothing is left to count
+    else:
+        total = session.scalar(select(func.count()).select_from(Account).where(*conditions)) or 0
     return _judged(session, viewer, audience, rows, usual, now), int(total)
 
 
@@ -169,16 +176,19 @@ def usual_domains(session: Session, tenant_id: int, audience: str) -> tuple[str,
     """Return the domains that are no surprise in an email: proven ones, and those that many people use."""
     proven = session.scalars(select(EmailDomain.domain).where(EmailDomain.tenant_id == tenant_id)).all()
     email = Account.folded_email
-    if session.get_bind().dialect.name == "postgresql":
-        domain = func.split_part(email, "@", 2)
-    else:
-        domain = func.substr(email, func.instr(email, "@") + 1)
-    # Active or not: so the index alone answers it.
-    found = session.execute(
-        select(domain, func.count())
+    # A sample, active or not, so that the index alone answers it: it is read for every page.
+    sample = (
+        select(email)
         .where(Account.tenant_id == tenant_id, Account.audience == audience, email > "")
-        .group_by(domain)
-    ).all()
+        .limit(SAMPLE)
+        .subquery()
+    )
+    email_in_sample = sample.c.folded_email
+    if session.get_bind().dialect.name == "postgresql":
+        domain = func.split_part(email_in_sample, "@", 2)
+    else:
+        domain = func.substr(email_in_sample, func.instr(email_in_sample, "@") + 1)
+    found = session.execute(select(domain, func.count()).group_by(domain)).all()
     people = sum(row[1] for row in found)
     common = [row[0] for row in found if row[0] and row[1] >= people * USUAL_SHARE]
     return tuple(sorted({*proven, *common}))
@@ -204,14 +214,21 @@ def with_invalid_email() -> ColumnElement[bool]:
 
 def shared_emails(tenant_id: int, audience: str) -> Select[str | None]:
     """Select the folded emails that several active accounts have, seen by the viewer or not."""
-    other = aliased(Account)
+    # Those that several have, active or not, come from the index alone; only their rows are looked at.
+    several, other = aliased(Account), aliased(Account)
+    repeated = (
+        select(several.folded_email)
+        .where(several.tenant_id == tenant_id, several.audience == audience, several.folded_email > "")
+        .group_by(several.folded_email)
+        .having(func.count() > 1)
+    )
     return (
         select(other.folded_email)
         .where(
             other.tenant_id == tenant_id,
             other.audience == audience,
             other.active.is_(True),
-            other.folded_email > "",
+            other.folded_email.in_(repeated),
         )
         .group_by(other.folded_email)
         .having(func.count() > 1)
