@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from lvportal.services import mail_sending, retention, test_sign_ins, warnings
+from lvportal.services import enforcement, mail_sending, retention, test_sign_ins, warnings
 from lvportal.services.mail_sending import MailServer
 from lvportal.services.people_import import running
 
@@ -85,6 +85,7 @@ def parts(server: MailServer | None, keep: Keep) -> list[Part]:
         ),
     }
     return [
+        Part("password rules without proof", _revert_rules),
         Part("secrets that end", _warn_of_secrets),
         Part("mail", lambda session, now: _send(session, server, now)),
         *(_removal(what, remove) for what, remove in removals.items()),
@@ -97,6 +98,11 @@ def _removal(what: str, remove: Callable[[Session, datetime], int]) -> Part:
         return f"{count} removed" if count else ""
 
     return Part(f"old {what}", run)
+
+
+def _revert_rules(session: Session, now: datetime) -> str:
+    count = enforcement.revert_overdue(session, now)
+    return f"{count} returned" if count else ""
 
 
 def _warn_of_secrets(session: Session, now: datetime) -> str:
