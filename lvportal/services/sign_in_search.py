@@ -369,7 +369,8 @@ def _of_text(session: Session, tenant_id: int, folded: str, typed: str) -> tuple
     ids = [row[0] for row in people[:MOST_PEOPLE]]
     emails = {row[1] for row in people[:MOST_PEOPLE] if row[1]} | {folded}
     parts = [
-        select(_RECORD.id).where(_RECORD.account_id.in_(ids), _RECORD.tenant_id == tenant_id),
+        # The ids are this client's already; its name besides would lead through all its records.
+        select(_RECORD.id).where(_RECORD.account_id.in_(ids)),
         select(_RECORD.id).where(
             _RECORD.tenant_id == tenant_id,
             _RECORD.folded_email.in_(sorted(emails)),
