@@ -7,9 +7,11 @@ return is judged wherever the rule is read, so that it needs no clock of its own
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +21,9 @@ from lvportal.models import Account, Connection, IdentityLink, PersonSession, Re
 from lvportal.services import audit
 from lvportal.services.billing import is_on
 from lvportal.services.transactions import writing
+
+Act = ParamSpec("Act")
+Result = TypeVar("Result")
 
 SAFETY_MINUTES = 15
 ADMINISTRATORS = ("SYSADMIN", "SUPERUSER")
@@ -154,6 +159,26 @@ def would_lock_out(
     state = read_state(session, tenant_id, now)
     staying = tuple(one for one in state.administrators if one.account_id not in leaving)
     return bool(ways_in(state)) and not ways_in(replace(state, administrators=staying))
+
+
+def keeps_a_way_in(act: Callable[Act, Result]) -> Callable[Act, Result]:
+    """Wrap an act on people, ``act(session, viewer, ..., now=)``: one that locks everybody out is undone.
+
+    Judged by what the act has done, inside its transaction, so that no case is
+    forgotten: the wrapped function raises WouldLockOut and the caller's
+    transaction takes everything back.
+    """
+
+    @wraps(act)
+    def guarded(*args: Act.args, **named: Act.kwargs) -> Result:
+        session, viewer, now = cast(Session, args[0]), cast(Any, args[1]), cast(datetime, named["now"])
+        before = read_state(session, viewer.tenant_id, now)
+        result = act(*args, **named)
+        session.flush()
+        refuse_lock_out(before, read_state(session, viewer.tenant_id, now))
+        return result
+
+    return guarded
 
 
 def refuse_lock_out(before: State, after: State) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import ChangeRefused, EditConflict
 from lvportal.models import Account, IdentityLink, PersonSession
 from lvportal.services import audit
+from lvportal.services.enforcement import keeps_a_way_in
 from lvportal.services.folding import fold
 from lvportal.services.people import lists
 from lvportal.services.people.lists import Viewer
@@ -165,6 +166,7 @@ def create(session: Session, viewer: Viewer, values: Values, *, by: audit.Actor,
     return account
 
 
+@keeps_a_way_in
 def change(
     session: Session,
     viewer: Viewer,
@@ -244,6 +246,7 @@ def unlock(
     return len(done)
 
 
+@keeps_a_way_in
 def deactivate(
     session: Session, viewer: Viewer, audience: str, ids: Sequence[int], *, by: audit.Actor, now: datetime
 ) -> int:
@@ -267,6 +270,7 @@ def deactivate(
     return len(done)
 
 
+@keeps_a_way_in
 def relink(
     session: Session, viewer: Viewer, audience: str, account_id: int, *, by: audit.Actor, now: datetime
 ) -> int:
