@@ -27,6 +27,7 @@ SORTS = {
 # A domain that so many of the people with an email use is usual, proven or not.
 USUAL_SHARE = 0.25
 SAMPLE = 2000
+MOST_LISTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,13 @@ def search(
 ) -> tuple[list[PersonRow], int]:
     """Return one page of the people that the filters leave, and how many there are."""
     usual = usual_domains(session, viewer.tenant_id, audience)
-    conditions = _conditions(viewer, audience, wanted, usual, now)
+    if wanted.readiness in ("ready", "shared", "administrator"):
+        # Found once for the page and its count; too many for a list stay a part of both.
+        emails = session.scalars(shared_emails(viewer.tenant_id, audience).limit(MOST_LISTED + 1)).all()
+        shared = Account.folded_email.in_(emails) if len(emails) <= MOST_LISTED else None
+    else:
+        shared = None
+    conditions = _conditions(viewer, audience, wanted, usual, now, shared)
     # First the ids, from the index alone; then the rows of this page.
     ids = session.scalars(
         select(Account.id).where(*conditions).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
@@ -253,10 +260,17 @@ def escape_like(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def condition_of(readiness: str, tenant_id: int, audience: str, usual: Sequence[str]) -> ColumnElement[bool]:
+def condition_of(
+    readiness: str,
+    tenant_id: int,
+    audience: str,
+    usual: Sequence[str],
+    shared: ColumnElement[bool] | None = None,
+) -> ColumnElement[bool]:
     """Return one readiness as a condition: all of them concern active accounts alone."""
     active = Account.active.is_(True)
-    shared = Account.folded_email.in_(shared_emails(tenant_id, audience))
+    if shared is None:
+        shared = Account.folded_email.in_(shared_emails(tenant_id, audience))
     if readiness == "no_email":
         return and_(active, without_email())
     if readiness == "invalid":
@@ -274,7 +288,12 @@ def condition_of(readiness: str, tenant_id: int, audience: str, usual: Sequence[
 
 
 def _conditions(
-    viewer: Viewer, audience: str, wanted: Wanted, usual: Sequence[str], now: datetime
+    viewer: Viewer,
+    audience: str,
+    wanted: Wanted,
+    usual: Sequence[str],
+    now: datetime,
+    shared: ColumnElement[bool] | None = None,
 ) -> list[ColumnElement[bool]]:
     conditions = viewer.sees(audience)
     if wanted.text:
@@ -299,7 +318,7 @@ def _conditions(
         has = Account.totp_confirmed_at.is_not(None)
         conditions.append(has if wanted.factor == "set" else not_(has))
     if wanted.readiness:
-        conditions.append(condition_of(wanted.readiness, viewer.tenant_id, audience, usual))
+        conditions.append(condition_of(wanted.readiness, viewer.tenant_id, audience, usual, shared))
     return conditions
 
 
