@@ -85,9 +85,11 @@ def _fault(error: Exception) -> Response:
     reference = references.new_reference()
     # The exception's own text may hold what a form sent: the log gets where it
     # broke and what kind it was, and the text only while developing.
+    # A set-up link's address is its key.
+    path = "/setup/" if request.path.startswith("/setup/") else request.path[:200]
     log.error(
         "request.fault",
-        extra={"reference": reference, "path": request.path[:200], "kind": type(error).__name__},
+        extra={"reference": reference, "path": path, "kind": type(error).__name__},
         exc_info=error if current_app.extensions["lvportal"].settings.environment != "production" else None,
     )
     return page(errors.ServerFault(), reference=reference)

@@ -218,3 +218,26 @@ def test_an_unknown_token_is_like_an_ended_one(house: House, token: str) -> None
 @pytest.mark.parametrize("role, status", [("SUPERUSER", 200), ("IT_USER", 403), ("CLIENT_AUDITOR", 403)])
 def test_who_makes_links(house: House, role: str, status: int) -> None:
     assert house.user(role, "globex").get(PATH).status == status
+
+
+@pytest.mark.parametrize(
+    "path, told",
+    [
+        ("/setup/a-token", "/setup/"),
+        ("/configure/client/security/domains", "/configure/client/security/domains"),
+    ],
+)
+def test_a_fault_s_log_names_the_path_but_no_link_s_token(
+    house: House, caplog: pytest.LogCaptureFixture, path: str, told: str
+) -> None:
+    visitor = house.user("SYSADMIN")
+    house.app.testing = house.app.config["PROPAGATE_EXCEPTIONS"] = False
+    with house.app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE setup_links RENAME TO gone_links")
+        connection.exec_driver_sql("ALTER TABLE domain_claims RENAME TO gone_claims")
+
+    with caplog.at_level("ERROR"):
+        page = visitor.get(path)
+
+    assert page.status == 500
+    assert [vars(r)["path"] for r in caplog.records if r.msg == "request.fault"] == [told]
