@@ -15,6 +15,8 @@ from tests.architecture.isolation_world import ACTORS, SECRETS, VALUES, World, s
 from tests.support.house import Page
 
 CARE_SEES_EVERY_CLIENT = "/care/"
+NOT_YET = ("/changes.csv",)
+"""What the client itself has only later: the file of an import's changes, once there are some."""
 FORBIDDEN_OR_MISSING = (403, 404)
 
 
@@ -94,7 +96,7 @@ def test_the_client_itself_opens_what_the_others_could_not(world: World) -> None
     for rule in world.rules("SYSADMIN", "GET"):
         if not rule.arguments or rule.arguments & SECRETS or world.is_public(rule):
             continue
-        if rule.rule.startswith(CARE_SEES_EVERY_CLIENT):
+        if rule.rule.startswith(CARE_SEES_EVERY_CLIENT) or rule.rule.endswith(NOT_YET):
             continue
         statuses = {path: world.owner.get(path).status for path in world.addresses(rule)}
         if not any(status < 400 for status in statuses.values()):
