@@ -52,7 +52,7 @@ _ON_SECURITY = {
             *("id_token_missing", "userinfo_signed", "token_encrypted", "access_token_type"),
         ),
     ),
-    "step-6": ("See whether it is enabled", ("off",)),
+    "enable": ("See whether it is enabled", ("off",)),
 }
 _BY_CODE = {
     f"sign_in.{code}": Fix(words, f"{SECURITY}#{target}", Permission.VIEW_SECURITY)

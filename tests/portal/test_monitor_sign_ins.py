@@ -244,7 +244,7 @@ def test_a_sign_in_that_went_well_has_all_steps(house: House) -> None:
         (NoAccount(), "agent", "a@b.example", (), "/configure/agents?q=a%40b.example"),
         (AccountInactive(), "portal", "a@b.example", (7,), "/configure/users/7"),
         (AccountDuplicate(), "portal", "a@b.example", (7, 8), "/configure/users?q=a%40b.example"),
-        (SingleSignOnOff(), "portal", None, (), "/configure/client/security#step-6"),
+        (SingleSignOnOff(), "portal", None, (), "/configure/client/security#enable"),
     ],
 )
 def test_a_code_leads_to_where_it_is_put_right(
