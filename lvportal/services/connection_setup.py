@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused
 from lvportal.key_ring import KeyRing
-from lvportal.models import Revision, Tenant
+from lvportal.models import AuditEvent, Revision, Tenant
 from lvportal.protocols.addresses import AddressPolicy
 from lvportal.protocols.http import Fetcher
 from lvportal.protocols.oidc.configuration import (
@@ -24,7 +24,7 @@ from lvportal.protocols.oidc.configuration import (
 )
 from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.report import Check, ClientCredentials, Outcome, Report, Wanted, examine
-from lvportal.services import audit, connections, enforcement
+from lvportal.services import audit, connections, enforcement, test_sign_ins
 from lvportal.services.billing import is_on
 from lvportal.services.connections import (
     PLAIN_FIELDS,
@@ -46,6 +46,15 @@ class ProviderNotReady(ChangeRefused):
     def __init__(self, report: Report) -> None:
         super().__init__(", ".join(check.name for check in dangers(report)))
         self.report = report
+
+
+class NotTested(ChangeRefused):
+    """A revision that no test sign-in has passed on each host that has people."""
+
+    code = "connection.not_tested"
+    status = 409
+    user_message = "Revision {number} has not passed a test sign-in on the {hosts}."
+    next_step = "Test it in step 4: only a tested revision signs people in."
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,7 @@ def enable(
 ) -> Revision:
     """Let the provider sign people in, after asking it once more; return the revision that does.
 
-    Raises FeatureOff, NothingToEnable or ProviderNotReady.
+    Raises FeatureOff, NothingToEnable, NotTested or ProviderNotReady.
     """
     tenant = session.get_one(Tenant, tenant_id)
     if not is_on(session, tenant_id):
@@ -191,6 +200,7 @@ def enable(
     if revision is None:
         raise connections.NothingToEnable()
     number = revision.number
+    _refuse_untested(session, tenant_id, revision)
     _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
     with writing(session):
         tenant = session.get_one(Tenant, tenant_id)
@@ -206,18 +216,18 @@ def put_live(
 ) -> Revision:
     """Let another revision sign people in.
 
-    A newer one is examined first while people depend on it. An older one is
-    not: going back must work when the provider does not. Raises RevisionUnknown
-    or ProviderNotReady.
+    It must have passed its test sign-ins, or have signed people in before. A
+    newer one is examined first while people depend on it. An older one is not:
+    going back must work when the provider does not. Raises RevisionUnknown,
+    NotTested or ProviderNotReady.
     """
     connection = connections.of_tenant(session, tenant_id)
     live = connection.live_revision if connection else None
-    if connection is not None and connection.enabled and live is not None and number > live.number:
-        revision = session.scalars(
-            select(Revision).where(Revision.connection_id == connection.id, Revision.number == number)
-        ).one_or_none()
-        if revision is None:
-            raise RevisionUnknown(str(number))
+    revision = _revision(session, connection.id, number) if connection else None
+    if connection is None or revision is None:
+        raise RevisionUnknown(str(number))
+    _refuse_untested(session, tenant_id, revision)
+    if connection.enabled and live is not None and number > live.number:
         _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
     with writing(session):
         live = connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
@@ -231,6 +241,43 @@ def disable(session: Session, tenant_id: int, *, by: audit.Actor, now: datetime)
         state = enforcement.read_state(session, tenant_id, now)
         enforcement.refuse_lock_out(state, replace(state, signs_in=False))
         connections.set_enabled(session, session.get_one(Tenant, tenant_id), enabled=False, by=by, now=now)
+
+
+def untested_audiences(session: Session, tenant_id: int, revision: Revision) -> frozenset[str]:
+    """Return the hosts on which the revision still needs a test; none for one that was live before."""
+    missing = test_sign_ins.needed_audiences(session, tenant_id) - test_sign_ins.passed_audiences(
+        session, revision.id
+    )
+    return missing if missing and not _was_live(session, tenant_id, revision) else frozenset()
+
+
+def _refuse_untested(session: Session, tenant_id: int, revision: Revision) -> None:
+    missing = untested_audiences(session, tenant_id, revision)
+    if missing:
+        hosts = " and the ".join(f"{audience} host" for audience in ("portal", "agent") if audience in missing)
+        raise NotTested(f"revision {revision.number}", number=revision.number, hosts=hosts)
+
+
+def _was_live(session: Session, tenant_id: int, revision: Revision) -> bool:
+    if revision.connection.live_revision_id == revision.id:
+        return True
+    # The audit record cannot be changed: what it says went live has signed people in.
+    found = session.scalar(
+        select(AuditEvent.id)
+        .where(
+            AuditEvent.tenant_id == tenant_id,
+            AuditEvent.action == "connection.live",
+            AuditEvent.subject == f"revision {revision.number}",
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def _revision(session: Session, connection_id: int, number: int) -> Revision | None:
+    return session.scalars(
+        select(Revision).where(Revision.connection_id == connection_id, Revision.number == number)
+    ).one_or_none()
 
 
 def _refuse_unless_ready(report: Report) -> None:

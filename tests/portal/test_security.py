@@ -364,6 +364,7 @@ def test_a_private_address_is_never_called(house: House, hostile: HostileProvide
 def test_enabling_puts_the_draft_live(trial: House, hostile: HostileProvider) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile))
+    trial.pass_tests("globex")
 
     page = visitor.post(f"{PATH}/enable")
 
@@ -378,8 +379,44 @@ def test_every_way_of_proving_ourselves_can_be_enabled(
 ) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile, authentication=authentication))
+    trial.pass_tests("globex")
 
     assert visitor.post(f"{PATH}/enable").status == 303
+
+
+@pytest.mark.parametrize(
+    ("passed", "hosts"), [((), "portal host and the agent host"), (("portal",), "agent host")]
+)
+def test_a_draft_that_was_not_tested_on_each_host_is_not_enabled(
+    trial: House, hostile: HostileProvider, passed: tuple[str, ...], hosts: str
+) -> None:
+    visitor = trial.user("SYSADMIN", "globex")
+    send(visitor, **registered(hostile))
+    trial.pass_tests("globex", passed)
+
+    page = visitor.post(f"{PATH}/enable")
+
+    assert page.status == 409
+    assert f"Revision 1 has not passed a test sign-in on the {hosts}." in page.text
+    assert trial.state_of("globex") == (False, None, 1)
+    trial.pass_tests("globex", {"portal", "agent"} - set(passed))
+    assert visitor.post(f"{PATH}/enable").status == 303
+
+
+def test_a_newer_revision_needs_a_test_of_its_own(trial: House, hostile: HostileProvider) -> None:
+    visitor = trial.user("SYSADMIN", "globex")
+    send(visitor, **registered(hostile))
+    trial.pass_tests("globex")
+    visitor.post(f"{PATH}/enable")
+    send(visitor, **registered(hostile) | {"based_on": "1", "email_claim": "mail"})
+
+    refused = visitor.post(f"{PATH}/live", number="2")
+
+    assert refused.status == 409
+    assert trial.state_of("globex") == (True, 1, 2)
+    trial.pass_tests("globex")
+    assert visitor.post(f"{PATH}/live", number="2").status == 303
+    assert visitor.post(f"{PATH}/live", number="1").status == 303
 
 
 def test_a_provider_with_dangers_is_not_enabled_and_the_reasons_are_shown(
@@ -387,6 +424,7 @@ def test_a_provider_with_dangers_is_not_enabled_and_the_reasons_are_shown(
 ) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile) | {"secret": "a-wrong-secret-of-thirty-two-characters"})
+    trial.pass_tests("globex")
 
     page = visitor.post(f"{PATH}/enable")
 
@@ -399,6 +437,7 @@ def test_a_provider_with_dangers_is_not_enabled_and_the_reasons_are_shown(
 def test_a_provider_that_answers_nonsense_is_not_enabled(trial: House, hostile: HostileProvider) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile))
+    trial.pass_tests("globex")
     hostile.answer(
         "/.well-known/openid-configuration", Raw(status=200, body=b"<html>", content_type="text/html")
     )
@@ -453,8 +492,10 @@ def test_a_newer_revision_goes_live_only_if_its_provider_answers(
 ) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile))
+    trial.pass_tests("globex")
     visitor.post(f"{PATH}/enable")
     send(visitor, **registered(hostile) | {"based_on": "1", "email_claim": "mail"})
+    trial.pass_tests("globex")
     hostile.bend_discovery(issuer="https://elsewhere.example")
 
     refused = visitor.post(f"{PATH}/live", number="2")
@@ -469,8 +510,10 @@ def test_a_newer_revision_goes_live_only_if_its_provider_answers(
 def test_going_back_works_although_the_provider_does_not(trial: House, hostile: HostileProvider) -> None:
     visitor = trial.user("SYSADMIN", "globex")
     send(visitor, **registered(hostile))
+    trial.pass_tests("globex")
     visitor.post(f"{PATH}/enable")
     send(visitor, **registered(hostile) | {"based_on": "1", "email_claim": "mail"})
+    trial.pass_tests("globex")
     visitor.post(f"{PATH}/live", number="2")
     hostile.bend_discovery(issuer="https://elsewhere.example")
 

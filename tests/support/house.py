@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from lvportal.services import audit, billing, connections, passwords
 from lvportal.services.folding import fold
 from lvportal.services.transactions import writing
 from lvportal.settings import Settings, load
+from tests.support import tested
 
 PORTAL = "http://portal.localhost:8000"
 AGENT = "http://agent.localhost:8000"
@@ -168,6 +170,15 @@ class House:
         """Save a revision with these changes, and return its number."""
         with self.app.app_context(), writing(db.session()):
             return self._save(self._tenant(code), **changes).number
+
+    def pass_tests(self, code: str, audiences: Iterable[str] = tested.BOTH) -> None:
+        """Let the newest revision have passed its test sign-ins."""
+        with self.app.app_context(), writing(db.session()) as session:
+            tenant = self._tenant(code)
+            connection = connections.of_tenant(session, tenant.id)
+            revision = connections.newest_revision(session, connection) if connection else None
+            assert revision is not None
+            tested.record_passed_tests(session, tenant.id, revision, audiences, self.now)
 
     def put_live(self, code: str, number: int) -> None:
         with self.app.app_context(), writing(db.session()) as session:

@@ -18,7 +18,7 @@ from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, 
 from lvportal.protocols.oidc.report import Check, Outcome, Report
 from lvportal.providers import KNOWN, KnownProvider
 from lvportal.providers.credentials import advise_credentials
-from lvportal.services import connections, overview, readiness, test_sign_ins
+from lvportal.services import connection_setup, connections, overview, readiness, test_sign_ins
 from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS
 from lvportal.services.readiness import Readiness
 from lvportal.services.sessions import LiveSession
@@ -257,11 +257,24 @@ def _guards(
     return (
         has_feature,
         has_connection,
+        *_tested(session, person, state, path),
         *_secret_in_time(state, person, now, path),
         *_verified_emails(state, path),
         own_email,
         all_emails,
     )
+
+
+def _tested(
+    session: Session, person: LiveSession, state: ConnectionState, path: str
+) -> tuple[Guard, ...]:
+    goes_live = state.live or state.newest
+    if goes_live is None:
+        return ()
+    if connection_setup.untested_audiences(session, person.tenant_id, goes_live):
+        words = f"Revision {goes_live.number} has not passed a test sign-in on each host."
+        return (Guard("danger", words, f"{path}#step-4", "Step 4"),)
+    return (Guard("ok", f"Revision {goes_live.number} has been tested.", f"{path}#step-4", "Step 4"),)
 
 
 def _secret_in_time(
