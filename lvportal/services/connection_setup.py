@@ -254,7 +254,7 @@ def untested_audiences(session: Session, tenant_id: int, revision: Revision) -> 
 def _refuse_untested(session: Session, tenant_id: int, revision: Revision) -> None:
     missing = untested_audiences(session, tenant_id, revision)
     if missing:
-        hosts = " and the ".join(f"{audience} host" for audience in ("portal", "agent") if audience in missing)
+        hosts = " and the ".join(f"{name} host" for name in ("portal", "agent") if name in missing)
         raise NotTested(f"revision {revision.number}", number=revision.number, hosts=hosts)
 
 

@@ -42,6 +42,8 @@ def set_up_single_sign_on(demo: Demo, office: Someone) -> None:
     if not office.page.locator("#secret").input_value():
         office.write("Authorization Secret", application.client_secret or "")
     office.save_draft()
+    for audience in ("portal", "agent"):
+        office.test_sign_in(audience, lambda _: choose_person(office, "sysadmin@globex.example"))
     office.enable()
 
 

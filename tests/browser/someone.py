@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
@@ -195,6 +196,14 @@ class Someone:
     def save_draft(self, number: int = 1) -> None:
         self.press("Save draft")
         self.reads(f"Draft {number} saved.")
+
+    def test_sign_in(self, audience: str, at_provider: Callable[[Page], None]) -> None:
+        """Run the newest revision on a host; ``at_provider`` does what the provider asks for."""
+        self.open_security()
+        self.press(f"Test on the {audience} host")
+        at_provider(self.page)
+        self.reads("This works.")
+        self.open_security()
 
     def enable(self) -> None:
         self.press("Enable Single Sign On")

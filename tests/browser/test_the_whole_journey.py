@@ -40,6 +40,7 @@ def test_from_nothing_to_single_sign_on_and_off_again(name, request, make_portal
     provider = request.getfixturevalue(name)
     suffix = f"x{secrets.token_hex(4)}"
     person_of_manager, person_of_agent = people_at(provider, suffix)
+    person_of_admin = provider.add_person(f"admin@{suffix}.globex.example")
     portal = make_portal([stage.operator(), stage.globex(suffix)], providers=[provider])
     office, user, agent = someone(portal), someone(portal), someone(portal)
 
@@ -61,6 +62,11 @@ def test_from_nothing_to_single_sign_on_and_off_again(name, request, make_portal
     expect(report.locator("li.is-danger")).to_have_count(0)
     expect(report.locator("li", has_text="Credentials")).to_have_class(re.compile("is-ok"))
     office.save_draft()
+    office.test_sign_in("portal", lambda page: provider.sign_in_by_hand(page, person_of_admin))
+    # The provider knows the administrator by now, who is no agent: that is said, and is no fault.
+    office.test_sign_in(
+        "agent", lambda page: expect(page.locator("body")).to_contain_text("Nobody: no agent")
+    )
     office.enable()
     office.sign_out()
 

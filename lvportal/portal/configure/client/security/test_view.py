@@ -95,6 +95,7 @@ class TestView:
     account: AccountView | None
     same_email: tuple[AccountView, ...]
     is_all_tested: bool
+    opens_nobody: bool  # passed with the administrator's own email, which no agent has
     missing_groups_claim: str  # the claim that gives roles, if it did not arrive
 
     @property
@@ -152,6 +153,7 @@ def build(result: Result, newest: Revision, *, role: str, is_all_tested: bool, n
         account=_account(result.account, role) if result.account else None,
         same_email=tuple(_account(one, role) for one in result.same_email),
         is_all_tested=is_all_tested,
+        opens_nobody="nobody" in test.facts,
         missing_groups_claim=(
             revision.groups_claim
             if test.claim_names and revision.groups_claim not in test.claim_names

@@ -265,9 +265,7 @@ def _guards(
     )
 
 
-def _tested(
-    session: Session, person: LiveSession, state: ConnectionState, path: str
-) -> tuple[Guard, ...]:
+def _tested(session: Session, person: LiveSession, state: ConnectionState, path: str) -> tuple[Guard, ...]:
     goes_live = state.live or state.newest
     if goes_live is None:
         return ()
