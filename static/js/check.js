@@ -29,6 +29,8 @@ async function check() {
       fresh.focus();
     } else {
       fresh.setAttribute("role", "status");
+      // The report grows above or below: whoever went on keeps their place in sight.
+      document.activeElement?.scrollIntoView({ block: "nearest" });
     }
   } catch {
     if (isAskedFor) form.requestSubmit(button);
