@@ -222,6 +222,17 @@ class PasswordRefused(SignInRefused):
     step = 6
 
 
+class EmergencyRefused(SignInRefused):
+    """One answer for every emergency sign-in that fails, whatever the reason."""
+
+    code = "sign_in.emergency"
+    status = 403
+    user_message = "The client code, name, password or code is not right, or the code was used already."
+    next_step = "Check all four, and wait for the app's next code."
+    administrator_step = "Start the account again under Security, Emergency accounts."
+    step = 6
+
+
 # --- Requests ---------------------------------------------------------------
 
 
@@ -230,6 +241,15 @@ class PageNotFound(PortalError):
     status = 404
     user_message = "No such page on the {host}."
     next_step = "Go to one of the homes below."
+
+
+class EmergencyConfined(PortalError):
+    """An emergency session reaches what mends the sign-in and nothing else."""
+
+    code = "access.emergency"
+    status = 403
+    user_message = "Emergency access opens Security, Sign-ins and Sessions only."
+    next_step = "Sign out and sign in the ordinary way for everything else."
 
 
 class RoleRefused(PortalError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from lvportal.web.access import Permission, may
+from lvportal.web.access import Permission, is_within_reach, may
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,11 @@ def navigation() -> list[Group]:
     """Return the groups that hold something for the signed-in person."""
     shown = []
     for group in _ALL:
-        entries = tuple(e for e in group.entries if e.permission is None or may(e.permission))
+        entries = tuple(
+            e
+            for e in group.entries
+            if is_within_reach(e.path) and (e.permission is None or may(e.permission))
+        )
         if entries:
             shown.append(Group(group.key, group.title, entries))
     return shown

@@ -26,6 +26,7 @@ Act = ParamSpec("Act")
 Result = TypeVar("Result")
 
 SAFETY_MINUTES = 15
+REHEARSED_DAYS = 90
 ADMINISTRATORS = ("SYSADMIN", "SUPERUSER")
 STRICTNESS = {"allowed": 0, "chosen": 1, "refused": 2}
 ENDED_BY_RULE = "passwords refused"
@@ -44,6 +45,14 @@ class NoWayBack(ChangeRefused):
     code = "enforcement.no_way_back"
     user_message = "No administrator has yet shown a way in without the ordinary password."
     next_step = "Sign in once through your provider, or rehearse an emergency account, then try again."
+
+
+class NotRehearsed(NoWayBack):
+    """The provider may fail on any day, and passwords would then be no way in."""
+
+    code = "enforcement.not_rehearsed"
+    user_message = "No emergency account was rehearsed in the last 90 days."
+    next_step = "Name one under Emergency accounts, set it up and sign in with it once, then try again."
 
 
 class WouldLockOut(ChangeRefused):
@@ -74,7 +83,8 @@ class Administrator:
     sso_only: bool = False
     has_email: bool = False
     is_linked: bool = False
-    is_emergency: bool = False  # named, with an authenticator app that was confirmed
+    is_emergency: bool = False  # set up, and rehearsed in the last 90 days
+    is_named: bool = False  # an emergency account, ready or not: the ordinary form refuses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,8 @@ def ways_in(state: State) -> frozenset[tuple[int, str]]:
             continue
         if state.signs_in and person.has_email and person.is_linked:
             found.add((person.account_id, "sso"))
-        if person.has_password and (rule == "allowed" or (rule == "chosen" and not person.sso_only)):
+        takes_password = rule == "allowed" or (rule == "chosen" and not person.sso_only)
+        if person.has_password and takes_password and not (person.is_named or person.is_emergency):
             found.add((person.account_id, "password"))
         if person.has_password and person.is_emergency:
             found.add((person.account_id, "emergency"))
@@ -144,7 +155,11 @@ def read_state(session: Session, tenant_id: int, now: datetime) -> State:
                 sso_only=account.sso_only,
                 has_email=bool(account.folded_email),
                 is_linked=bool(is_linked),
-                is_emergency=account.is_emergency and account.totp_confirmed_at is not None,
+                is_emergency=account.is_emergency
+                and account.totp_confirmed_at is not None
+                and account.rehearsed_at is not None
+                and account.rehearsed_at > now - timedelta(days=REHEARSED_DAYS),
+                is_named=account.is_emergency,
             )
             for account, is_linked in people
         ),
@@ -373,18 +388,11 @@ def _is_stricter(one: Rules, other: Rules) -> bool:
 
 def _refuse_without_way_back(session: Session, tenant_id: int, now: datetime) -> None:
     state = read_state(session, tenant_id, now)
-    rehearsed = session.scalar(
-        select(Account.id)
-        .where(
-            Account.tenant_id == tenant_id,
-            Account.is_emergency.is_(True),
-            Account.active.is_(True),
-            Account.rehearsed_at.is_not(None),
-        )
-        .limit(1)
-    )
-    if rehearsed is None and not any(way == "sso" for _, way in ways_in(state)):
+    ways = {way for _, way in ways_in(state)}
+    if not ways & {"sso", "emergency"}:
         raise NoWayBack
+    if "emergency" not in ways:
+        raise NotRehearsed
 
 
 def _end_password_sessions(

@@ -59,6 +59,8 @@ def sign_in(
     account_id = account.id if account else None
     paused = account is not None and account.locked_until is not None and account.locked_until > now
     active = account is not None and account.active and not (rule == "chosen" and account.sso_only)
+    # A password alone never opens an emergency account: that has a page and a second factor of its own.
+    active = active and not (account is not None and account.is_emergency)
     session.rollback()  # The check takes 100 ms: no database connection waits for it.
 
     usable = stored if len(password) <= LONGEST_PASSWORD else None

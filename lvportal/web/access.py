@@ -14,12 +14,15 @@ from urllib.parse import quote
 from flask import current_app, redirect, request
 from werkzeug.wrappers import Response
 
-from lvportal.errors import RoleRefused
+from lvportal.errors import EmergencyConfined, RoleRefused
 from lvportal.web.return_to import safe_path
 from lvportal.web.session import live_session
 from lvportal.web.session_scope import ended_by_others
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+EMERGENCY_HOME = "/configure/client/security"
+_EMERGENCY_REACH = (EMERGENCY_HOME, "/monitor/sign-ins", "/monitor/sessions")
 
 ROLE_LABELS = {
     "SYSADMIN": "SYSADMIN",
@@ -91,6 +94,14 @@ def may(permission: Permission) -> bool:
     return live.role in permission.roles
 
 
+def is_within_reach(path: str) -> bool:
+    """Tell whether this session may come to ``path`` at all: an emergency session is confined."""
+    live = live_session()
+    if live is None or live.method != "emergency":
+        return True
+    return any(path == start or path.startswith(f"{start}/") for start in _EMERGENCY_REACH)
+
+
 def guard() -> Response | None:
     """Run before every request: turn away whoever may not open its page."""
     endpoint = request.endpoint
@@ -106,6 +117,10 @@ def guard() -> Response | None:
         wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
         path = safe_path(wanted)
         return redirect("/sign-in" if path == "/" else f"/sign-in?return_to={quote(path)}", 303)
+    if not is_within_reach(request.path):
+        if request.path == "/" and request.method in ("GET", "HEAD"):
+            return redirect(EMERGENCY_HOME, 303)
+        raise EmergencyConfined
     permission: Permission | None = getattr(view, "permission", None)
     if permission is not None and not may(permission):
         raise RoleRefused(

@@ -35,6 +35,8 @@ NEEDS_A_QUERY = ("/configure/client/security/compare",)
 OPEN = {
     "/static/<path:filename>",
     "/sign-in",
+    # Password and second factor of an account named in advance: tests/portal/test_emergency.py.
+    "/sign-in/emergency",
     "/sign-out",
     "/signed-out",
     "/sso/<client_code>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from lvportal.web.hosts import HostBlueprint
-from lvportal.web.pages import profile, sign_in, sign_out
+from lvportal.web.pages import emergency, profile, sign_in, sign_out
 from lvportal.web.views import init_app
 
 
@@ -15,4 +15,6 @@ def register(app: Flask, audience: str) -> None:
     bp = HostBlueprint(f"common_{audience}", __name__, audience=audience)
     for module in (sign_in, sign_out, profile):
         module.add_to(bp)
+    if audience == "portal":
+        emergency.add_to(bp)
     app.register_blueprint(bp)

@@ -236,6 +236,9 @@ class Answers:
         self.posts.append((url, issuer, body, dict(headers or {})))
         return self.replies.pop(0)
 
+    def get(self, url, *, issuer, headers=None):
+        raise AssertionError(f"nobody asks for {url}")
+
 
 def arrive_with(acme, waiting, *replies):
     documents = acme.sign_in().documents
