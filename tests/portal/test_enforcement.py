@@ -30,6 +30,15 @@ def prove(house: House, login_name: str = "sysadmin") -> None:
                 linked_at=house.now,
             )
         )
+    rehearse(house)
+
+
+def rehearse(house: House) -> None:
+    """Let Acme have an emergency account that was rehearsed."""
+    house.add_account(
+        "acme", "portal", "way_back", role="SYSADMIN", is_emergency=True,
+        totp_confirmed_at=house.now, rehearsed_at=house.now,
+    )  # fmt: skip
 
 
 def rules(house: House) -> tuple[str, str]:

@@ -11,7 +11,15 @@ from sqlalchemy import select
 from lvportal.errors import PasswordRefused
 from lvportal.models import Account, AuditEvent, IdentityLink, PersonSession, Tenant
 from lvportal.services import audit, connection_setup, connections, enforcement, local_sign_in, sessions
-from lvportal.services.enforcement import Administrator, NotSigningIn, NoWayBack, Rules, State, ways_in
+from lvportal.services.enforcement import (
+    Administrator,
+    NotRehearsed,
+    NotSigningIn,
+    NoWayBack,
+    Rules,
+    State,
+    ways_in,
+)
 from lvportal.services.local_sign_in import SingleSignOnRequired
 from lvportal.services.passwords import PasswordChecker, hash_password
 from lvportal.services.sign_in_records import Visitor
@@ -63,9 +71,20 @@ def refuse(world: World, acme: Tenant, wanted: Rules = REFUSED, **changes: Any) 
     return enforcement.set_rules(world.session, acme.id, wanted, **(values | changes))
 
 
+def rehearse(world: World, acme: Tenant, at: datetime = NOW) -> None:
+    """Let the client have an emergency account that was rehearsed."""
+    name = Account.folded_login_name == "way_back"
+    account = world.session.scalars(select(Account).where(Account.tenant_id == acme.id, name)).one_or_none()
+    account = account or world.user(acme, "way_back", None, password_hash=HASH, is_emergency=True)
+    with writing(world.session):
+        account = world.session.get_one(Account, account.id)
+        account.totp_confirmed_at = account.rehearsed_at = at
+
+
 def administrator(world: World, acme: Tenant, login: str = "root", **values: Any) -> Account:
     account = world.user(acme, login, f"{login}@acme.example", password_hash=HASH, **values)
     link(world, account)
+    rehearse(world, acme)
     return account
 
 
@@ -86,6 +105,7 @@ def administrator(world: World, acme: Tenant, login: str = "root", **values: Any
         (False, "allowed", {"has_email": True, "is_linked": True}, set()),
         (True, "refused", {"has_password": True, "is_emergency": True}, {"emergency"}),
         (True, "refused", {"is_emergency": True}, set()),
+        (False, "allowed", {"has_password": True, "is_named": True}, set()),
         (True, "allowed", {"has_password": True, "active": False}, set()),
     ],
 )
@@ -137,10 +157,12 @@ def test_chosen_people_alone_lose_their_password(world: World) -> None:
 def test_password_sessions_end_but_for_emergency_accounts_and_who_made_the_change(world: World) -> None:
     acme, globex = world.client("acme"), world.client("globex")
     root = administrator(world, acme)
-    for name, values in (("other", {}), ("rescue", {"is_emergency": True})):
-        administrator(world, acme, name, **values)
+    for name in ("other", "rescue"):
+        administrator(world, acme, name)
     world.user(globex, "root", None, password_hash=HASH)
     opened = {name: password(world, name) for name in ("root", "other", "rescue")}
+    with writing(world.session):
+        world.session.scalars(select(Account).where(Account.login_name == "rescue")).one().is_emergency = True
     elsewhere = local_sign_in.sign_in(
         world.session, CHECKER, client_code="globex", login_name="root", password="right horse",
         audience="portal", visitor=Visitor("192.0.2.1", "b"), absolute_seconds=36000, now=NOW,
@@ -176,6 +198,13 @@ def test_nothing_is_refused_without_a_way_back(world: World) -> None:
 
     assert enforcement.rules(world.session, acme.id, NOW) == Rules()
     link(world, root)
+    with pytest.raises(NotRehearsed):
+        refuse(world, acme)
+    rehearse(world, acme, NOW - timedelta(days=enforcement.REHEARSED_DAYS))
+    with pytest.raises(NotRehearsed):
+        refuse(world, acme)
+    assert enforcement.rules(world.session, acme.id, NOW) == Rules()
+    rehearse(world, acme, NOW - timedelta(days=enforcement.REHEARSED_DAYS - 1))
     refuse(world, acme)
     assert enforcement.rules(world.session, acme.id, NOW) == REFUSED
 
@@ -310,6 +339,7 @@ def test_the_last_administrator_who_can_enter_is_kept(world: World) -> None:
     assert not enforcement.would_lock_out(world.session, acme.id, without_account_id=root.id, now=NOW)
 
     refuse(world, acme)
+    rehearse(world, acme, NOW - timedelta(days=enforcement.REHEARSED_DAYS))  # it counts no more
 
     assert enforcement.would_lock_out(world.session, acme.id, without_account_id=root.id, now=NOW)
 

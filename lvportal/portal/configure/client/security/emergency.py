@@ -136,9 +136,7 @@ def start_again(account_id: int) -> Response | tuple[str, int]:
     if not form.validate_on_submit():
         return _one(account_id, form), 422
     try:
-        emergency.start_again(
-            db.session(), viewer(), account_id, key_ring=_key_ring(), by=actor(), now=now()
-        )
+        emergency.start_again(db.session(), viewer(), account_id, key_ring=_key_ring(), by=actor(), now=now())
     except ChangeRefused as refused:
         return _one(account_id, SetUpForm(formdata=None), refused), refused.status
     flash("The account has a new secret. Set it up now.")
