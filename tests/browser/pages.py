@@ -164,6 +164,17 @@ def _import_nothing(demo: Demo, someone: Someone) -> None:
     someone.page.locator("#summary").wait_for()
 
 
+def _first_person(demo: Demo, someone: Someone) -> None:
+    someone.page.locator("td.table-title a").first.click()
+    someone.page.locator(".crumbs li").nth(2).wait_for()
+
+
+def _claim_a_domain(demo: Demo, someone: Someone) -> None:
+    someone.write("Domain", f"looks-{next(_numbers)}.globex.example")
+    someone.press("Add domain")
+    someone.reads("lvportal-verification=")
+
+
 OF_THE_PORTAL = (
     View("sign-in-email", _at("portal", "/sign-in?return_to=/configure/client/security")),
     View("sign-in-code", _at("portal", "/sign-in?way=code")),
@@ -190,6 +201,24 @@ OF_THE_PORTAL = (
     View("security-live", _as("acme", "sysadmin", SECURITY)),
     View("security-reader", _as("globex", "auditor", SECURITY)),
     View("security-turn-off", _as("acme", "sysadmin", SECURITY, _about_to_turn_off)),
+    View("security-google", _as("globex", "sysadmin", _guide("google", "web"))),
+    View("security-adfs", _as("globex", "sysadmin", _guide("adfs", "web"))),
+    View("security-said", _as("globex", "sysadmin", f"{SECURITY}/errors")),
+    View("security-secret", _as("acme", "sysadmin", f"{SECURITY}/secret")),
+    View("security-enforce", _as("acme", "sysadmin", f"{SECURITY}/enforce")),
+    View("security-readiness", _as("globex", "sysadmin", f"{SECURITY}/readiness")),
+    View("security-domains", _as("globex", "sysadmin", f"{SECURITY}/domains", _claim_a_domain)),
+    View("security-setup-links", _as("globex", "sysadmin", f"{SECURITY}/setup-links")),
+    View("users", _as("globex", "sysadmin", "/configure/users")),
+    View("users-none", _as("globex", "sysadmin", "/configure/users?q=nothing-fits")),
+    View("user", _as("globex", "sysadmin", "/configure/users", _first_person)),
+    View("user-new", _as("globex", "sysadmin", "/configure/users/new")),
+    View("agents", _as("globex", "manager", "/configure/agents")),
+    View("agent", _as("globex", "manager", "/configure/agents", _first_person)),
+    View("sign-ins", _as("acme", "sysadmin", "/monitor/sign-ins")),
+    View("sessions", _as("globex", "sysadmin", "/monitor/sessions")),
+    View("audit", _as("globex", "sysadmin", "/monitor/audit")),
+    View("care-sign-ins", _as("operator", "care", "/care/sign-ins")),
     View("import", _as("globex", "manager", IMPORT)),
     View("import-wrong-file", _as("globex", "manager", IMPORT, _import_nothing)),
     View("import-preview", _as("globex", "manager", IMPORT, _import)),
