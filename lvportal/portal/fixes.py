@@ -59,6 +59,9 @@ _BY_CODE = {
     for target, (words, codes) in _ON_SECURITY.items()
     for code in codes
 }
+_BY_CODE["sign_in.emergency"] = Fix(
+    "Open the emergency accounts", f"{SECURITY}/emergency", Permission.MANAGE_EMERGENCY
+)
 _ON_ACCOUNTS = {
     "sign_in.no_account": "Create the account or correct its email",
     "sign_in.inactive": "Activate the account",
