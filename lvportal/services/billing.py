@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lvportal.models import Feature, Tenant
 from lvportal.models.tenants import SINGLE_SIGN_ON
-from lvportal.services import audit
+from lvportal.services import audit, enforcement
 
 FEATURE_LABELS = {
     SINGLE_SIGN_ON: "Single Sign On",
@@ -40,7 +40,8 @@ def set_feature(
     """Turn a feature on or off; return whether anything changed.
 
     Turning Single Sign On off ends sign-in by the provider, and every session
-    it opened, at the next request: both read this row. The connection stays.
+    it opened, at the next request: both read this row. The connection stays, and
+    so does the rule about passwords: turned on again, it has to be proven anew.
     """
     row = session.scalars(
         select(Feature).where(Feature.tenant_id == tenant.id, Feature.name == name).with_for_update()
@@ -62,4 +63,6 @@ def set_feature(
         after={"enabled": enabled, "ticket": ticket},
         now=now,
     )
+    if enabled and name == SINGLE_SIGN_ON:
+        enforcement.spread_net(session, tenant.id, now)
     return True

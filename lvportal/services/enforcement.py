@@ -17,9 +17,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused
-from lvportal.models import Account, Connection, IdentityLink, PersonSession, Revision
+from lvportal.models import Account, Connection, Feature, IdentityLink, PersonSession, Revision
+from lvportal.models.tenants import SINGLE_SIGN_ON
 from lvportal.services import audit
-from lvportal.services.billing import is_on
 from lvportal.services.transactions import writing
 
 Act = ParamSpec("Act")
@@ -142,7 +142,9 @@ def read_state(session: Session, tenant_id: int, now: datetime) -> State:
             Account.tenant_id == tenant_id,
             Account.audience == "portal",
             Account.role.in_(ADMINISTRATORS),
-        )
+        ),
+        # An import changes rows past the session, which would go on showing what it had read.
+        execution_options={"populate_existing": True},
     )
     return State(
         signs_in,
@@ -340,7 +342,8 @@ def _of_tenant(session: Session, tenant_id: int, *, locked: bool = False) -> Con
 
 
 def _signs_in(session: Session, connection: Connection) -> bool:
-    return connection.enabled and is_on(session, connection.tenant_id)
+    feature = session.get(Feature, (connection.tenant_id, SINGLE_SIGN_ON))
+    return connection.enabled and feature is not None and feature.enabled
 
 
 def _is_overdue(connection: Connection, now: datetime) -> bool:

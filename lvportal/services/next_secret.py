@@ -19,7 +19,7 @@ from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.models import Connection, Revision, Tenant
 from lvportal.protocols.oidc.configuration import ClientAuthentication
 from lvportal.protocols.oidc.report import Check, Outcome
-from lvportal.services import audit, connection_setup, connections
+from lvportal.services import audit, connection_setup, connections, enforcement
 from lvportal.services.connection_setup import Laboratory
 from lvportal.services.connections import secret_purpose
 from lvportal.services.transactions import writing
@@ -226,6 +226,7 @@ def _take_place(
     if goes_live:
         tenant = session.get_one(Tenant, connection.tenant_id)
         connections.put_live(session, tenant, revision.number, by=by, now=now)
+        enforcement.spread_net(session, tenant.id, now)
     return revision.number
 
 

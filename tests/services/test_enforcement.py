@@ -10,7 +10,15 @@ from sqlalchemy import select
 
 from lvportal.errors import PasswordRefused
 from lvportal.models import Account, AuditEvent, IdentityLink, PersonSession, Tenant
-from lvportal.services import audit, connection_setup, connections, enforcement, local_sign_in, sessions
+from lvportal.services import (
+    audit,
+    billing,
+    connection_setup,
+    connections,
+    enforcement,
+    local_sign_in,
+    sessions,
+)
 from lvportal.services.enforcement import (
     Administrator,
     NotRehearsed,
@@ -230,6 +238,26 @@ def test_switching_single_sign_on_off_gives_passwords_back(world: World, what: s
         connection_setup.disable(world.session, acme.id, by=audit.COMMAND_LINE, now=NOW)
 
     assert password(world, "root").login_id
+
+
+@pytest.mark.parametrize("is_stricter", [False, True])
+def test_turning_the_feature_on_again_asks_for_a_new_proof(world: World, is_stricter: bool) -> None:
+    acme = world.client("acme")
+    root = administrator(world, acme)
+    if is_stricter:
+        refuse(world, acme)
+        through_provider(world, root, NOW + timedelta(minutes=1))
+    with writing(world.session):
+        world.set_feature(acme, False)
+
+    moment = NOW + timedelta(hours=1)
+    with writing(world.session) as session:
+        billing.set_feature(
+            session, acme, "single_sign_on", enabled=True, ticket="2", by=audit.COMMAND_LINE, now=moment
+        )
+
+    wanted = moment + timedelta(minutes=enforcement.SAFETY_MINUTES) if is_stricter else None
+    assert enforcement.waits_until(world.session, acme.id, moment) == wanted
 
 
 def test_switching_off_is_refused_when_nobody_has_a_password(world: World) -> None:

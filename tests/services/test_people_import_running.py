@@ -186,3 +186,36 @@ def test_a_thread_is_given_up_for_dead_only_after_a_while(place: Place) -> None:
             place.session.execute(update(PeopleImport).values(seen_at=seen_at))
 
         assert place.view(view.id).state == state
+
+
+@pytest.mark.parametrize("has_another", [False, True])
+def test_no_import_shuts_out_the_last_administrator_who_can_enter(place: Place, has_another: bool) -> None:
+    session = place.session
+    with writing(session):
+        for login_name in ("root", "second"):
+            can_enter = login_name == "root" or has_another
+            session.add(
+                Account(
+                    tenant_id=place.tenant_id, audience="portal", role="SYSADMIN", login_name=login_name,
+                    folded_login_name=login_name, password_hash="x" if can_enter else None, created_at=NOW,
+                )
+            )  # fmt: skip
+    import_id, run = running.start(
+        session, tenant_id=place.tenant_id, audience="portal", by=BY, importer=IMPORTER,
+        file_name="a.csv", content=b"User Name,Active\nroot,No\n", now=NOW,
+    )  # fmt: skip
+    running.read(session, import_id, run, IMPORTER, lambda: NOW)
+
+    def view() -> View:
+        found = running.find(
+            session, tenant_id=place.tenant_id, audience="portal", account_id=7, import_id=import_id, now=NOW
+        )
+        assert found is not None
+        return found
+
+    assert view().numbers["changed"] == 1
+    run = running.begin_writing(session, view(), NOW)
+    running.write(session, import_id, run, BY, IMPORTER, lambda: NOW)
+
+    assert view().state == ("written" if has_another else "failed")
+    assert place.count(Account.active.is_(True)) == (1 if has_another else 2)

@@ -19,7 +19,7 @@ from lvportal.models import (
     Revision,
     Tenant,
 )
-from lvportal.services import audit, billing, connections
+from lvportal.services import audit, billing, connections, enforcement
 from lvportal.services.audit import COMMAND_LINE
 from lvportal.services.configuration.planning import ClientPlan, ConnectionChange, PersonChange, Plan
 from lvportal.services.configuration.stored import chunks
@@ -166,6 +166,8 @@ class _Writer:
             connections.put_live(session, tenant, number, by=by, now=now)
         if change.enabled is not None:
             connections.set_enabled(session, tenant, enabled=change.enabled, by=by, now=now)
+        if change.goes_live or change.enabled:
+            enforcement.spread_net(session, tenant.id, now)
 
     def flush(self) -> None:
         """Write what was collected."""

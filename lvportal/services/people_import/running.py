@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import ChangeRefused
 from lvportal.models import PeopleImport, PeopleImportPart
 from lvportal.models.base import table
-from lvportal.services import audit, references
+from lvportal.services import audit, enforcement, references
 from lvportal.services.audit import Actor
 from lvportal.services.people_import import planning, reading, writing
 from lvportal.services.people_import.columns import words_of
@@ -174,7 +174,9 @@ def write(session: Session, import_id: int, run: str, by: Actor, importer: Impor
             if made.fingerprint() != shown:
                 _keep_preview(session, import_id, made, now, total=total, changed=True)
                 return
+            entering = enforcement.read_state(session, tenant_id, now)
             writing.apply(session, tenant_id, audience, made, now)
+            enforcement.refuse_lock_out(entering, enforcement.read_state(session, tenant_id, now))
             _record(session, current, made, by, now)
             session.execute(
                 update(_IMPORTS)
