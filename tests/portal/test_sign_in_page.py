@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import update
 
+from lvportal.extensions import db
+from lvportal.models import Connection
+from lvportal.services.transactions import writing
 from tests.support.house import PASSWORD, PORTAL, House, Page, Visitor
 
 
@@ -182,3 +188,42 @@ def test_the_client_of_the_address_is_filled_in(house: House) -> None:
 
     assert page.value("client") == "acme"
     assert "Continue with Okta for Acme" in page.text
+
+
+def set_connection(house: House, **values: Any) -> None:
+    with house.app.app_context(), writing(db.session()) as session:
+        session.execute(update(Connection).values(**values))
+
+
+@pytest.mark.parametrize("rule", ["allowed", "refused"])
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_a_provider_that_does_not_answer_is_named_with_the_other_way_in(
+    house: House, rule: str, is_failing: bool
+) -> None:
+    since = house.now - timedelta(days=2) if is_failing else None
+    code = "sign_in.unreachable" if is_failing else None
+    set_connection(house, portal_passwords=rule, agent_passwords=rule, failing_since=since, failing_code=code)
+    visitor, agent = house.portal(), house.agent()
+    visitor.remember_client("acme")
+    agent.remember_client("acme")
+
+    page = visitor.get("/sign-in")
+
+    assert ("Okta has not answered since " in page.text) is is_failing
+    assert ("/sign-in/emergency" in page.links) is (is_failing and rule == "refused")
+    assert "/sign-in/emergency" not in agent.get("/sign-in").links
+
+
+@pytest.mark.parametrize("rule", ["allowed", "refused"])
+def test_a_remembered_client_that_takes_no_passwords_has_no_password_form(house: House, rule: str) -> None:
+    set_connection(house, portal_passwords=rule)
+    visitor = house.portal()
+    visitor.remember_client("acme")
+
+    first, elsewhere = visitor.get("/sign-in"), visitor.get("/sign-in?way=code")
+
+    assert "Continue with Okta for Acme" in first.text
+    assert "Another organisation" in first.text
+    assert ('name="email"' in first.html) is (rule == "allowed")
+    assert 'name="email"' in visitor.get("/sign-in?way=email").html
+    assert elsewhere.value("client") == ("acme" if rule == "allowed" else "")

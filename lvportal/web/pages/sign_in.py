@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import current_app, redirect, render_template, request
@@ -12,6 +13,7 @@ from wtforms.validators import DataRequired, Length, Regexp
 
 from lvportal.errors import PasswordRefused, UnknownClient
 from lvportal.extensions import csrf, db, limiter
+from lvportal.models import Connection, Revision, Tenant
 from lvportal.services import connections, enforcement, local_sign_in, sign_in_records, tenants
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
@@ -22,7 +24,7 @@ from lvportal.web.hosts import HostBlueprint, audience, origin
 from lvportal.web.request import client_address, now, visitor
 from lvportal.web.return_to import safe_path
 from lvportal.web.session import REMEMBERED_CLIENT, current_session, remember_client, sign_in_person
-from lvportal.web.views import page_name
+from lvportal.web.views import clock_time, page_name, short_moment, today
 
 LOGIN_LABELS = {"portal": "User Name", "agent": "Logon ID"}
 
@@ -67,6 +69,8 @@ class SignInPage:
     refused: PasswordRefused | None = None
     no_provider_for_email: bool = False
     is_required: bool = False  # the known client takes no passwords on this host
+    failing_since: str = ""  # since when the known client's provider has not answered, in its zone
+    has_emergency: bool = False  # the known client's administrators may need the other way in
 
     @property
     def return_name(self) -> str:
@@ -99,15 +103,22 @@ def show() -> Response | str:
     asked_for = request.args.get("client")
     client = _client(asked_for or request.cookies.get(REMEMBERED_CLIENT))
     by_code = asked_for is not None or (client is not None and client.live is None)
-    way = request.args.get("way") or ("code" if by_code else "email")
-    form = _form(way, return_to=return_to, client=client.client_code if client else asked_for)
+    chosen = request.args.get("way")
+    way = chosen or ("code" if by_code else "email")
+    requires = _requires_provider(client)
+    # A remembered client's code in a form that refuses it would lead nowhere.
+    offered = asked_for if requires and not asked_for else client.client_code if client else asked_for
+    form = _form(way, return_to=return_to, client=offered)
+    failing_since = _failing_since(client)
     return _render(
         SignInPage(
             way="code" if way == "code" else "email",
             form=form,
             return_to=return_to,
             known=client.live if client else None,
-            is_required=asked_for is not None and _requires_provider(client),
+            is_required=requires and (asked_for is not None or chosen is None),
+            failing_since=failing_since,
+            has_emergency=bool(failing_since) and requires and audience() == "portal",
             no_provider_for_email=request.args.get("from") == "email",
         )
     )
@@ -198,6 +209,23 @@ def _requires_provider(client: ClientAtTheDoor | None) -> bool:
     return client is not None and (
         enforcement.rules(db.session(), client.tenant_id, now()).of(audience()) == "refused"
     )
+
+
+def _failing_since(client: ClientAtTheDoor | None) -> str:
+    if client is None or client.live is None:
+        return ""
+    session = db.session()
+    connection = session.get_one(Connection, client.live.connection_id)
+    since = connection.failing_since
+    if since is None:
+        issuer = session.get_one(Revision, client.live.revision_id).issuer
+        seen = current_app.extensions["lvportal"].documents.status(issuer).failing_since
+        since = None if seen is None else datetime.fromtimestamp(seen, tz=UTC)
+    if since is None:
+        return ""
+    zone = session.get_one(Tenant, client.tenant_id).time_zone
+    is_today = today(zone, since) == today(zone, now())
+    return (clock_time if is_today else short_moment)(since, zone)
 
 
 def _form(way: str, *, return_to: str, client: str | None) -> PortalForm:
