@@ -219,7 +219,7 @@ def put_live(
     It must have passed its test sign-ins, or have signed people in before. A
     newer one is examined first while people depend on it. An older one is not:
     going back must work when the provider does not. Raises RevisionUnknown,
-    NotTested or ProviderNotReady.
+    NotTested, ProviderNotReady or WouldLockOut.
     """
     connection = connections.of_tenant(session, tenant_id)
     live = connection.live_revision if connection else None
@@ -230,8 +230,12 @@ def put_live(
     if connection.enabled and live is not None and number > live.number:
         _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
     with writing(session):
+        before = enforcement.read_state(session, tenant_id, now)
         live = connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
         enforcement.spread_net(session, tenant_id, now)
+        # Another issuer knows nobody yet: passwords may be refused until the net returns them, not for good.
+        settled = enforcement.waits_until(session, tenant_id, now) or now
+        enforcement.refuse_lock_out(before, enforcement.read_state(session, tenant_id, settled))
         return live
 
 

@@ -172,7 +172,7 @@ def _first_person(demo: Demo, someone: Someone) -> None:
 def _claim_a_domain(demo: Demo, someone: Someone) -> None:
     someone.write("Domain", f"looks-{next(_numbers)}.globex.example")
     someone.press("Add domain")
-    someone.reads("lvportal-verification=")
+    someone.page.locator("input[value^='lvportal-verification=']").first.wait_for()
 
 
 OF_THE_PORTAL = (
