@@ -227,3 +227,18 @@ def test_a_remembered_client_that_takes_no_passwords_has_no_password_form(house:
     assert ('name="email"' in first.html) is (rule == "allowed")
     assert 'name="email"' in visitor.get("/sign-in?way=email").html
     assert elsewhere.value("client") == ("acme" if rule == "allowed" else "")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("sign_in.unreachable", "Okta has not answered since "),
+        ("sign_in.bad_secret", "Sign-in through Okta has been failing since "),
+    ],
+)
+def test_a_provider_that_refuses_is_not_said_to_be_silent(house: House, code: str, words: str) -> None:
+    set_connection(house, failing_since=house.now, failing_code=code)
+    visitor = house.portal()
+    visitor.remember_client("acme")
+
+    assert words in visitor.get("/sign-in").text

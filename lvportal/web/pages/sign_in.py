@@ -14,7 +14,7 @@ from wtforms.validators import DataRequired, Length, Regexp
 from lvportal.errors import PasswordRefused, UnknownClient
 from lvportal.extensions import csrf, db, limiter
 from lvportal.models import Connection, Revision, Tenant
-from lvportal.services import connections, enforcement, local_sign_in, sign_in_records, tenants
+from lvportal.services import connections, enforcement, local_sign_in, sign_in_records, tenants, warnings
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
 from lvportal.services.local_sign_in import SingleSignOnRequired
@@ -69,7 +69,7 @@ class SignInPage:
     refused: PasswordRefused | None = None
     no_provider_for_email: bool = False
     is_required: bool = False  # the known client takes no passwords on this host
-    failing_since: str = ""  # since when the known client's provider has not answered, in its zone
+    failing: str = ""  # the sentence that says since when the known client's provider lets nobody in
     has_emergency: bool = False  # the known client's administrators may need the other way in
 
     @property
@@ -109,7 +109,7 @@ def show() -> Response | str:
     # A remembered client's code in a form that refuses it would lead nowhere.
     offered = asked_for if requires and not asked_for else client.client_code if client else asked_for
     form = _form(way, return_to=return_to, client=offered)
-    failing_since = _failing_since(client)
+    failing = _failing(client)
     return _render(
         SignInPage(
             way="code" if way == "code" else "email",
@@ -117,8 +117,8 @@ def show() -> Response | str:
             return_to=return_to,
             known=client.live if client else None,
             is_required=requires and (asked_for is not None or chosen is None),
-            failing_since=failing_since,
-            has_emergency=bool(failing_since) and requires and audience() == "portal",
+            failing=failing,
+            has_emergency=bool(failing) and requires and audience() == "portal",
             no_provider_for_email=request.args.get("from") == "email",
         )
     )
@@ -211,7 +211,7 @@ def _requires_provider(client: ClientAtTheDoor | None) -> bool:
     )
 
 
-def _failing_since(client: ClientAtTheDoor | None) -> str:
+def _failing(client: ClientAtTheDoor | None) -> str:
     if client is None or client.live is None:
         return ""
     session = db.session()
@@ -225,7 +225,11 @@ def _failing_since(client: ClientAtTheDoor | None) -> str:
         return ""
     zone = session.get_one(Tenant, client.tenant_id).time_zone
     is_today = today(zone, since) == today(zone, now())
-    return (clock_time if is_today else short_moment)(since, zone)
+    said = (clock_time if is_today else short_moment)(since, zone)
+    answers = (connection.failing_code or "sign_in.unreachable") not in warnings.PASSING_CODES
+    if answers:
+        return f"Sign-in through {client.live.provider_label} has been failing since {said}."
+    return f"{client.live.provider_label} has not answered since {said}."
 
 
 def _form(way: str, *, return_to: str, client: str | None) -> PortalForm:
