@@ -47,6 +47,7 @@ class Estate:
     code: str
     user_id: int
     agent_id: int
+    emergency_id: int
     session_id: int
     sign_in_reference: str
     test_reference: str
@@ -66,7 +67,7 @@ VALUES: dict[str, Callable[[Estate], list[object]]] = {
     "code": lambda estate: [estate.code],
     "reference": lambda estate: [estate.sign_in_reference, estate.test_reference],
     "session_id": lambda estate: [estate.session_id],
-    "account_id": lambda estate: [estate.user_id, estate.agent_id],
+    "account_id": lambda estate: [estate.user_id, estate.agent_id, estate.emergency_id],
     "user_id": lambda estate: [estate.user_id],
     "agent_id": lambda estate: [estate.agent_id],
     "link_id": lambda estate: [estate.setup_link_id],
@@ -172,10 +173,10 @@ class World:
 
     def _enter(self, actor: str) -> Visitor:
         match actor:
-            case "nobody":
-                return self.house.portal()
-            case "nobody on the agent host":
-                return self.house.agent()
+            case "nobody" | "nobody on the agent host":
+                visitor = self.house.portal() if actor == "nobody" else self.house.agent()
+                visitor.get("/sign-in")  # the page that gives it a token for its forms
+                return visitor
             case "agent":
                 visitor = self.house.signed_in_agent()
             case "CARE":
@@ -229,6 +230,9 @@ class World:
             "globex", "portal", f"{WORD}_user", role="MANAGER", email=f"{WORD}.user@globex.example", **common
         )
         house.add_account(
+            "globex", "portal", f"{WORD}_way_back", role="SUPERUSER", is_emergency=True, **common
+        )
+        house.add_account(
             "globex",
             "agent",
             f"{WORD}_agent",
@@ -242,9 +246,9 @@ class World:
             assert connection is not None
             revision = session.scalars(select(Revision).where(Revision.connection_id == connection.id)).one()
             revision.number = REVISION_NUMBER
-            user, agent = (
+            user, agent, way_back = (
                 session.scalars(select(Account).where(Account.login_name == f"{WORD}_{kind}")).one()
-                for kind in ("user", "agent")
+                for kind in ("user", "agent", "way_back")
             )
             owner = session.scalars(
                 select(Account.id).where(Account.tenant_id == tenant.id, Account.role == "SYSADMIN")
@@ -293,8 +297,8 @@ class World:
             event = session.scalars(select(AuditEvent).where(AuditEvent.subject == WORD)).one()
             opened = session.scalars(select(PersonSession).where(PersonSession.tenant_id == tenant.id)).one()
             return Estate(
-                tenant.code, user.id, agent.id, opened.id, reference, test.reference, link.id, claim.id,
-                (), event.number, event.id, revision.id, revision.number,
+                tenant.code, user.id, agent.id, way_back.id, opened.id, reference, test.reference,
+                link.id, claim.id, (), event.number, event.id, revision.id, revision.number,
             )  # fmt: skip
 
 

@@ -94,4 +94,5 @@ def sign_in() -> Response | tuple[str, int]:
 
 
 def _render(form: EmergencyForm, refused: EmergencyRefused | None = None) -> str:
+    form.code.data = ""  # a code is typed anew for every try
     return render_template("emergency-sign-in.html", form=form, refused=refused)

@@ -184,6 +184,8 @@ def _list(form: NameForm, refused: ChangeRefused | None = None) -> str:
 
 
 def _one(account_id: int, form: PortalForm, refused: ChangeRefused | None = None) -> str:
+    if isinstance(form, SetUpForm):
+        form.code.data = ""  # it will have changed, and is nobody else's to read
     person = viewer()
     account = emergency.find(db.session(), person, account_id, now())
     enrolment = emergency.enrolment(db.session(), person, account_id, _key_ring())
