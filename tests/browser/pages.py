@@ -206,6 +206,8 @@ OF_THE_PORTAL = (
     View("security-said", _as("globex", "sysadmin", f"{SECURITY}/errors")),
     View("security-secret", _as("acme", "sysadmin", f"{SECURITY}/secret")),
     View("security-enforce", _as("acme", "sysadmin", f"{SECURITY}/enforce")),
+    View("security-emergency", _as("acme", "sysadmin", f"{SECURITY}/emergency")),
+    View("sign-in-emergency", _at("portal", "/sign-in/emergency")),
     View("security-readiness", _as("globex", "sysadmin", f"{SECURITY}/readiness")),
     View("security-domains", _as("globex", "sysadmin", f"{SECURITY}/domains", _claim_a_domain)),
     View("security-setup-links", _as("globex", "sysadmin", f"{SECURITY}/setup-links")),
