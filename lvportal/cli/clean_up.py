@@ -6,25 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from lvportal.cli.program import Program, pass_program
+from lvportal.cli.program import Program, pass_program, retention_options
 from lvportal.services import retention
 
 
 @click.command("clean-up")
-@click.option(
-    "--sessions-after-days",
-    default=30,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Remove sessions that ended or expired so long ago.",
-)
-@click.option(
-    "--sign-ins-after-days",
-    default=180,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Remove records of sign-ins older than this.",
-)
+@retention_options
 @pass_program
 def clean_up(program: Program, sessions_after_days: int, sign_ins_after_days: int) -> None:
     """Remove old sessions and records of sign-ins, in small steps.

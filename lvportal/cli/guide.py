@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lvportal.cli.program import RefusingGroup
+from lvportal.cli.program import RefusingGroup, output_option, put_out
 from lvportal.providers import KNOWN
 from lvportal.providers.known import PLACEHOLDERS, Guide, KnownProvider
 
@@ -74,7 +74,7 @@ def guide() -> None:
 
 @guide.command()
 @click.argument("provider", type=click.Choice(sorted(KNOWN)), required=False)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@output_option
 @click.option(
     "--into",
     default="docs",
@@ -87,11 +87,7 @@ def docs(provider: str | None, output: Path | None, into: Path) -> None:
         for known in KNOWN.values():
             file_of(known, into).write_text(page(known), "utf-8")
         return
-    text = page(KNOWN[provider])
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text, "utf-8")
+    put_out(page(KNOWN[provider]), output)
 
 
 def file_of(provider: KnownProvider, folder: Path) -> Path:

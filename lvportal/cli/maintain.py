@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from lvportal.cli.program import Program, pass_program
+from lvportal.cli.program import Program, pass_program, retention_options
 from lvportal.extensions import db
 from lvportal.services import maintenance
 from lvportal.services.mail_sending import MailServer
@@ -24,20 +24,7 @@ from lvportal.services.maintenance import Keep, Outcome, Part
     metavar="SECONDS",
     help="Go on for ever, with so many seconds between rounds. Without it: one round.",
 )
-@click.option(
-    "--sessions-after-days",
-    default=30,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Remove sessions that ended or expired so long ago.",
-)
-@click.option(
-    "--sign-ins-after-days",
-    default=180,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Remove records of sign-ins older than this.",
-)
+@retention_options
 @pass_program
 @click.pass_context
 def maintain(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import click
@@ -73,6 +74,30 @@ class Program:
                 raise DatabaseUnready(str(wrong.orig).strip().splitlines()[0][:200]) from wrong
             finally:
                 db.session.remove()
+
+
+def retention_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command be told how long old rows stay."""
+    for name, default, words in (
+        ("--sign-ins-after-days", 180, "Remove records of sign-ins older than this."),
+        ("--sessions-after-days", 30, "Remove sessions that ended or expired so long ago."),
+    ):
+        option = click.option(name, default=default, show_default=True, type=click.IntRange(1), help=words)
+        command = option(command)
+    return command
+
+
+output_option = click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+
+
+def put_out(text: str, output: Path | None) -> None:
+    """Print a document made from the code, or write it to the file that ``output_option`` names."""
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
 
 
 pass_program = click.make_pass_decorator(Program, ensure=True)

@@ -11,7 +11,7 @@ import click
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from lvportal.cli.program import RefusingGroup
+from lvportal.cli.program import RefusingGroup, output_option, put_out
 from lvportal.settings import PREFIX, Settings
 
 HEAD = """# Settings
@@ -29,13 +29,10 @@ def settings() -> None:
 
 
 @settings.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@output_option
 def docs(output: Path | None) -> None:
     """Print the manual of every setting in Markdown; docs/settings.md is this text."""
-    if output is None:
-        click.echo(manual(), nl=False)
-    else:
-        output.write_text(manual(), "utf-8")
+    put_out(manual(), output)
 
 
 def manual() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 import lvportal
-from lvportal.cli.program import RefusingGroup
+from lvportal.cli.program import RefusingGroup, output_option, put_out
 from lvportal.errors import STEPS, PortalError, SignInRefused, tree
 
 HEAD = """# Troubleshooting
@@ -107,13 +107,10 @@ def troubleshooting() -> None:
 
 
 @troubleshooting.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@output_option
 def docs(output: Path | None) -> None:
     """Print the table of every cause in Markdown; docs/troubleshooting.md is this text."""
-    if output is None:
-        click.echo(manual(), nl=False)
-    else:
-        output.write_text(manual(), "utf-8")
+    put_out(manual(), output)
 
 
 def manual() -> str:

@@ -1,4 +1,4 @@
-"""How names and emails are compared.
+"""How names and emails are compared, and searched for.
 
 Only ASCII letters are folded. Unicode's own rules would make the Kelvin sign
 equal to "k" and let somebody with a look-alike address be another person.
@@ -6,7 +6,11 @@ equal to "k" and let somebody with a look-alike address be another person.
 
 from __future__ import annotations
 
+import re
 import string
+
+# Nobody sees these; two names that differ in one of them look the same.
+HIDDEN_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2060\ufeff]")
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -19,3 +23,8 @@ def fold(text: str) -> str:
 def domain_of(email: str) -> str:
     """Return the folded part after the last ``@``, or an empty string."""
     return fold(email.rpartition("@")[2]) if "@" in email else ""
+
+
+def escape_like(text: str) -> str:
+    """Return ``text`` so that LIKE takes it for itself, with ``!`` as the escape."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

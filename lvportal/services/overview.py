@@ -11,10 +11,8 @@ from sqlalchemy.orm import Session
 from lvportal.errors import SignInRefused, tree
 from lvportal.models import Account, Connection, Feature, Revision, SignInRecord, Tenant
 from lvportal.models.tenants import SINGLE_SIGN_ON
-from lvportal.services.folding import fold
+from lvportal.services.folding import escape_like, fold
 
-PAGE_SIZE = 50
-LAST_PAGE = 1_000_000  # beyond it the offset would leave the database's integers
 DAY_HOURS = 24
 
 
@@ -86,30 +84,6 @@ class ClientRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientPage:
-    """One page of Care's list. ``total`` counts what the filters leave."""
-
-    rows: tuple[ClientRow, ...]
-    total: int
-    number: int
-
-    @property
-    def first(self) -> int:
-        """The place of the first row, from 1; 0 when there is none."""
-        return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
-
-    @property
-    def last(self) -> int:
-        """The place of the last row."""
-        return (self.number - 1) * PAGE_SIZE + len(self.rows)
-
-    @property
-    def has_next(self) -> bool:
-        """Tell whether another page follows."""
-        return self.last < self.total
-
-
-@dataclass(frozen=True, slots=True)
 class ClientTotals:
     """All clients, counted."""
 
@@ -127,12 +101,12 @@ _STATE = case(
 
 
 def clients(
-    session: Session, *, text: str = "", state: str = "", flag: str = "", number: int = 1
-) -> ClientPage:
-    """Return one page of clients by name, filtered. Three reads."""
+    session: Session, *, text: str, state: str, flag: str, offset: int, limit: int
+) -> tuple[list[ClientRow], int]:
+    """Return some of the clients by name, filtered, and how many the filters leave. Three reads."""
     wanted: list[ColumnElement[bool]] = [Tenant.deleted_at.is_(None)]
     if text:
-        pattern = f"%{_escape(fold(text))}%"
+        pattern = f"%{escape_like(fold(text))}%"
         wanted.append(
             or_(func.lower(Tenant.name).like(pattern, escape="!"), Tenant.code.like(pattern, escape="!"))
         )
@@ -148,14 +122,11 @@ def clients(
         .where(*wanted)
     )
     total = session.scalar(select(func.count()).select_from(joined.with_only_columns(Tenant.id).subquery()))
-    number = min(max(1, number), LAST_PAGE)
     found = session.execute(
-        joined.order_by(func.lower(Tenant.name), Tenant.code)
-        .limit(PAGE_SIZE)
-        .offset((number - 1) * PAGE_SIZE)
+        joined.order_by(func.lower(Tenant.name), Tenant.code).limit(limit).offset(offset)
     ).all()
     people = _people_of(session, [row[0].id for row in found])
-    rows = tuple(
+    rows = [
         ClientRow(
             code=tenant.code,
             name=tenant.name,
@@ -168,8 +139,8 @@ def clients(
             ticket=feature.ticket if feature else "",
         )
         for tenant, feature, state_word, provider in found
-    )
-    return ClientPage(rows, int(total or 0), number)
+    ]
+    return rows, int(total or 0)
 
 
 def _people_of(session: Session, tenant_ids: list[int]) -> dict[int, int]:
@@ -191,7 +162,3 @@ def client_totals(session: Session) -> ClientTotals:
         .where(Tenant.deleted_at.is_(None))
     ).one()
     return ClientTotals(int(everybody), int(live))
-
-
-def _escape(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

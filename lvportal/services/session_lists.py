@@ -14,7 +14,7 @@ from lvportal.errors import PageNotFound
 from lvportal.models import Account, Connection, Feature, PersonSession
 from lvportal.models.tenants import SINGLE_SIGN_ON, Tenant
 from lvportal.services import audit, sessions
-from lvportal.services.folding import fold
+from lvportal.services.folding import escape_like, fold
 
 ENDED_BY_ADMINISTRATOR = "ended by administrator"
 ENDED_BY_THEMSELVES = "ended by oneself"
@@ -285,7 +285,7 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.account_id is not None:
         conditions.append(_SESSION.account_id == wanted.account_id)
     if wanted.text:
-        pattern = f"%{_escape(fold(wanted.text))}%"
+        pattern = f"%{escape_like(fold(wanted.text))}%"
         conditions.append(
             or_(
                 Account.folded_login_name.like(pattern, escape="!"),
@@ -335,7 +335,3 @@ def _row(row: Any) -> SessionRow:
 
 def _text(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
-
-
-def _escape(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import SignInRefused, fill, tree
 from lvportal.models import Account, Revision, SignInRecord
 from lvportal.services import connections, references, sign_in_records
-from lvportal.services.folding import domain_of, fold
+from lvportal.services.folding import domain_of, escape_like, fold
 
 MOST_COUNTED = 10_000
 """Counting stops here: nobody reads past it, and it would take longer than the page."""
@@ -353,7 +353,7 @@ def _conditions(
 
 def _of_text(session: Session, tenant_id: int, folded: str, typed: str) -> tuple[list[Select[int]], bool]:
     # People first, then their records by index: a text inside a million emails would be read row by row.
-    pattern = f"%{_escape(folded)}%"
+    pattern = f"%{escape_like(folded)}%"
     people = session.execute(
         select(Account.id, Account.folded_email)
         .where(
@@ -433,7 +433,3 @@ def _labels(session: Session, revision_ids: set[int]) -> dict[int, str]:
         select(Revision.id, Revision.provider).where(Revision.id.in_(sorted(revision_ids)))
     )
     return {row[0]: connections.label_of(row[1]) for row in rows}
-
-
-def _escape(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -10,10 +9,9 @@ from wtforms import Field
 from wtforms.validators import ValidationError
 
 from lvportal.errors import ChangeRefused
+from lvportal.services.folding import HIDDEN_CHARACTERS
 
 STALE = "This page was open too long, or in another browser. Nothing was done yet: send it again."
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2060\ufeff]")
 
 
 class PortalForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -61,5 +59,5 @@ def trimmed(value: Any) -> Any:
 
 def no_control_characters(form: Any, field: Field) -> None:
     """Refuse characters that nobody sees: they come from pastes and hide differences."""
-    if field.data and _CONTROL.search(str(field.data)):
+    if field.data and HIDDEN_CHARACTERS.search(str(field.data)):
         raise ValidationError("Leave out the invisible characters: type it instead of pasting.")

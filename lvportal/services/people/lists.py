@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from lvportal.errors import PageNotFound
 from lvportal.models import Account, EmailDomain, IdentityLink, PersonSession
-from lvportal.services.folding import domain_of, fold
+from lvportal.services.folding import domain_of, escape_like, fold
 
 MOST_EXPORTED = 100_000
 LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
@@ -253,11 +253,6 @@ def of_unusual_domain(usual: Sequence[str]) -> ColumnElement[bool]:
 def ever_matched() -> ColumnElement[bool]:
     """Tell in SQL whether a sign-in through a provider has ever matched an account."""
     return exists().where(IdentityLink.account_id == Account.id)
-
-
-def escape_like(text: str) -> str:
-    """Return ``text`` for LIKE with ``!`` as its escape."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def condition_of(

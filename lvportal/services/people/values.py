@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 from lvportal.models.accounts import ROLES
+from lvportal.services.folding import HIDDEN_CHARACTERS
 
 _LOGON_ID = re.compile(r"[a-z0-9_.]{1,20}")
 _EXTENSION = re.compile(r"[0-9]{3,7}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 LONGEST = {"login_name": 64, "email": 254, "first_name": 80, "last_name": 80, "agent_team": 80}
 
 # Whom each role may make, change and see. A role is never raised above one's own.
@@ -54,7 +54,7 @@ def problems(values: UserValues | AgentValues) -> dict[str, str]:
         text = getattr(values, name, "")
         if len(text) > longest:
             found[name] = f"At most {longest} characters."
-        elif _CONTROL.search(text):
+        elif HIDDEN_CHARACTERS.search(text):
             found[name] = "Leave out the invisible characters: type it instead of pasting."
     if "email" not in found and values.email and (wrong := email_problem(values.email)):
         found["email"] = wrong

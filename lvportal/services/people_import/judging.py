@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lvportal.models.accounts import ROLES
-from lvportal.services.folding import fold
+from lvportal.services.folding import HIDDEN_CHARACTERS, fold
 from lvportal.services.people.values import AgentValues, UserValues, problems
 from lvportal.services.people_import.columns import words_of
 from lvportal.services.people_import.reading import Layout, Line
@@ -17,7 +17,6 @@ from lvportal.services.people_import.reading import Layout, Line
 Problem = tuple[str, str]
 """The field it concerns, and a sentence that says how to mend it."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 _YES = frozenset({"yes", "y", "true", "1", "on", "active", "enabled"})
 _NO = frozenset({"no", "n", "false", "0", "off", "inactive", "disabled"})
 _YES_OR_NO = ("active", "home_agent")
@@ -95,7 +94,7 @@ def _judge(line: Line, layout: Layout, audience: str, words: dict[str, str]) -> 
 
 
 def _take(row: Judged, name: str, cell: str) -> None:
-    if _CONTROL.search(cell):
+    if HIDDEN_CHARACTERS.search(cell):
         row.problems.append((name, "Leave out the invisible characters and line breaks."))
     elif name in _YES_OR_NO:
         word = fold(cell)
