@@ -19,8 +19,9 @@ from lvportal.protocols.http import Fetcher
 from lvportal.protocols.oidc.configuration import RelyingPartyConfiguration
 from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.relying_party import OidcSignIn
-from lvportal.services import connections
+from lvportal.services import connections, matching
 from lvportal.services.connections import LiveConnection
+from lvportal.services.matching import MatchingRules
 from lvportal.services.next_secret import WaitingSecret
 
 # A client object is a few kilobytes: this many stay below 20 MB.
@@ -37,10 +38,10 @@ class ConnectionClient:
     OAUTH_APP_CONFIG: dict[str, Any] | None = None
 
     def __init__(
-        self, framework: Any, name: str, *, sign_in: OidcSignIn, matches_case: bool, **_: Any
+        self, framework: Any, name: str, *, sign_in: OidcSignIn, matching: MatchingRules, **_: Any
     ) -> None:
         self.name = name
-        self.matches_case = matches_case
+        self.matching = matching
         self._sign_in = sign_in
         self.depart = sign_in.depart
         self.arrive = sign_in.arrive
@@ -83,7 +84,7 @@ class ConnectionRegistry(OAuth):  # type: ignore[misc]  # Authlib ships no types
             return found
         with Session(engine) as session:
             configuration = connections.load_configuration(session, self._key_ring, connection.revision_id)
-            matches_case = connections.matches_case(session, connection.revision_id)
+            rules = matching.rules_of(session, connection.revision_id)
         waiting = WaitingSecret(engine, self._key_ring, connection.connection_id, connection.revision_id)
         sign_in = OidcSignIn(configuration, self._documents, self._fetcher, waiting)
         with self._lock:
@@ -91,7 +92,7 @@ class ConnectionRegistry(OAuth):  # type: ignore[misc]  # Authlib ships no types
             # client when a name comes again: so only what is kept is registered.
             self._registry.clear()
             client: ConnectionClient = self.register(
-                name, client_cls=ConnectionClient, sign_in=sign_in, matches_case=matches_case
+                name, client_cls=ConnectionClient, sign_in=sign_in, matching=rules
             )
             self._registry.clear()
         return client

@@ -14,6 +14,7 @@ from lvportal.portal.configure.client.security import (
     emergency,
     enforcement,
     errors,
+    matching,
     page,
     readiness,
     revisions,
@@ -29,7 +30,8 @@ from lvportal.web.hosts import HostBlueprint
 
 _PAGES = (
     *(home, setup, billing),
-    *(page, errors, test, enforcement, emergency, revisions, secret, domains, setup_links, readiness),
+    *(page, errors, test, enforcement, emergency, revisions, secret),
+    *(domains, matching, setup_links, readiness),
     *(lists, editor, imports),
     *(sign_ins, sessions, audit),
     *(clients, care_billing, care_sign_ins),

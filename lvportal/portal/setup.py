@@ -102,7 +102,7 @@ def submit_values(token: str) -> Response | str | tuple[str, int]:
     is_valid = form.validate_on_submit() and form.refuse_past(today(tenant.time_zone, now()))
     if not is_valid:
         return _values_page(form, token, tenant), 422
-    values = form.to_values(has_stored_secret=False)
+    values = form.to_values(None)
     try:
         if form.act.data == "check":
             if values.client_authentication != "none" and not values.secret:

@@ -70,6 +70,10 @@ class ExternalIdentity:
     claim_names: tuple[str, ...] = ()
     harmless_claims: Mapping[str, str] = field(default_factory=dict)
     id_token: str = field(default="", repr=False)
+    email_is_verified: bool = False  # said by the provider, whether or not the connection demands it
+    groups: tuple[str, ...] | None = None  # None: the connection names no such claim, or it did not arrive
+    given_name: str = ""
+    family_name: str = ""
 
 
 @dataclass(slots=True)

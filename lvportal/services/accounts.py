@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy.engine import Connection
 
 from lvportal.errors import AccountDuplicate, AccountInactive, NoAccount, SubjectChanged, SubjectTaken
 from lvportal.models import Account, IdentityLink
@@ -54,7 +55,13 @@ _CANDIDATES = Prepared(
 
 
 def candidates(
-    database: Transaction, *, tenant_id: int, audience: str, issuer: str, subject: str, email: str
+    database: Transaction | Connection,
+    *,
+    tenant_id: int,
+    audience: str,
+    issuer: str,
+    subject: str,
+    email: str,
 ) -> list[Candidate]:
     """Return every account that this email or this subject points to. One indexed read."""
     rows = _CANDIDATES.rows(

@@ -93,6 +93,7 @@ def judge_values(values: ConnectionValues, *, stored_secret: str | None = None) 
         accepts_unverified_email=values.accepts_unverified_email,
         accepts_email_verified_as_text=values.accepts_email_verified_as_text,
         required_hosted_domain=values.required_hosted_domain,
+        groups_claim=values.groups_claim,
     )
     if not values.allows_hs256:
         return configuration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
@@ -104,6 +105,10 @@ class ConnectionValues:
     accepts_email_verified_as_text: bool = False
     required_hosted_domain: str | None = None
     allows_hs256: bool = False
+    groups_claim: str = ""
+    role_mapping: Mapping[str, str] = field(default_factory=dict)  # {group: role}
+    creates_users: bool = False
+    creates_agents: bool = False
     secret: str | None = field(default=None, repr=False)
     removes_secret: bool = False
 
@@ -124,17 +129,16 @@ FIELD_LABELS = {
     "accepts_email_verified_as_text": 'Accept "true" written as text',
     "required_hosted_domain": "Hosted domain",
     "allows_hs256": "Tokens signed with the secret (HS256)",
-}
-
-PLAIN_FIELDS = tuple(f.name for f in fields(ConnectionValues) if f.name not in ("secret", "removes_secret"))
-
-MATCHING_LABELS = {
     "groups_claim": "Groups claim",
     "role_mapping": "Roles by group",
     "creates_users": "Create users at their first sign-in",
     "creates_agents": "Create agents at their first sign-in",
 }
-"""What a revision says beside ``ConnectionValues``: kept by whoever saves those alone."""
+
+PLAIN_FIELDS = tuple(f.name for f in fields(ConnectionValues) if f.name not in ("secret", "removes_secret"))
+
+PROVISIONING_FIELDS = ("groups_claim", "role_mapping", "creates_users", "creates_agents")
+"""What decides about roles and new accounts: kept as it is by whoever saves the other values."""
 
 _TENANTS = table(Tenant)
 _CONNECTIONS = table(Connection)
@@ -230,6 +234,7 @@ def load_configuration(session: Session, key_ring: KeyRing, revision_id: int) ->
         accepts_unverified_email=revision.accepts_unverified_email,
         accepts_email_verified_as_text=revision.accepts_email_verified_as_text,
         required_hosted_domain=revision.required_hosted_domain,
+        groups_claim=revision.groups_claim,
         provider_label=label_of(revision.provider),
         **extra,
     )
@@ -253,12 +258,6 @@ def newest_revision(session: Session, connection: Connection) -> Revision | None
 def differences(one: Revision, other: Revision) -> list[str]:
     """Return the labels of the fields in which two revisions differ; the secret by when it was set."""
     found = [FIELD_LABELS[name] for name in PLAIN_FIELDS if getattr(one, name) != getattr(other, name)]
-    # A row that was never written has no defaults yet: nothing is what it says.
-    found += [
-        label
-        for name, label in MATCHING_LABELS.items()
-        if (getattr(one, name) or None) != (getattr(other, name) or None)
-    ]
     if one.secret_set_at != other.secret_set_at:
         found.append(FIELD_LABELS["secret"])
     return found
@@ -295,7 +294,6 @@ def save(
         created_at=now,
         created_by=by.name,
         **{name: getattr(values, name) for name in PLAIN_FIELDS},
-        **({name: getattr(newest, name) for name in MATCHING_LABELS} if newest else {}),
     )
     _carry_secret(revision, newest, values, key_ring, now)
     if newest is not None and not differences(newest, revision):
@@ -314,6 +312,11 @@ def save(
         now=now,
     )
     return revision
+
+
+def provisioning_of(revision: Revision | None) -> dict[str, Any]:
+    """Return the PROVISIONING_FIELDS of a revision, for values that leave them as they are."""
+    return {name: getattr(revision, name) for name in PROVISIONING_FIELDS} if revision else {}
 
 
 def copy_of(revision: Revision, *, number: int, by: audit.Actor, now: datetime) -> Revision:
@@ -495,8 +498,3 @@ def people_depending(session: Session, tenant_id: int) -> tuple[int, int]:
         )
     ).one()
     return int(everybody), int(without)
-
-
-def matches_case(session: Session, revision_id: int) -> bool:
-    """Tell whether a revision compares emails exactly."""
-    return session.get_one(Revision, revision_id).matches_case

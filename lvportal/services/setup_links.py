@@ -214,6 +214,7 @@ def submit_values(
             accepts_unverified_email=bool(newest and newest.accepts_unverified_email),
             accepts_email_verified_as_text=bool(newest and newest.accepts_email_verified_as_text),
             allows_hs256=bool(newest and newest.allows_hs256),
+            **connections.provisioning_of(newest),
         )
         guest = _guest(link, address)
         revision = connection_setup.save_draft(

@@ -28,9 +28,10 @@ from lvportal.models import Account, IdentityLink
 from lvportal.models.base import table
 from lvportal.models.prepared import PreparedWrite, Transaction
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn, SignInProtocol
-from lvportal.services import accounts, connections, sessions, sign_in_records, warnings
+from lvportal.services import accounts, audit, connections, provisioning, sessions, sign_in_records, warnings
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection
 from lvportal.services.folding import fold
+from lvportal.services.matching import MatchingRules
 from lvportal.services.sign_in_records import Visitor
 from lvportal.services.transactions import writing_at_once
 
@@ -45,13 +46,13 @@ _SEEN = PreparedWrite(
 
 
 class ConnectedProtocol(SignInProtocol, Protocol):
-    """A protocol bound to one revision, with the one rule of matching that is not the protocol's."""
+    """A protocol bound to one revision, with the rules of matching, which are not the protocol's."""
 
     @property
     def issuer(self) -> str: ...
 
     @property
-    def matches_case(self) -> bool: ...
+    def matching(self) -> MatchingRules: ...
 
     @property
     def provider_label(self) -> str: ...
@@ -144,7 +145,9 @@ def finish(
         protocol = protocols.protocol_for(engine, connection)
 
         identity = protocol.arrive(arrival.answer, pending, redirect_uri=arrival.redirect_uri, now=now)
-        vouched = _Vouched(arrival, pending, connection, identity, protocol.matches_case)
+        vouched = _Vouched(arrival, pending, connection, identity, protocol.matching)
+        if vouched.rules.may_change(arrival.audience):
+            _provision(engine, vouched, now)
         opened = _welcome(engine, vouched, absolute_seconds, now)
         return Welcome(opened, pending.return_to, client.client_code)
     except ConnectionChanged:
@@ -184,7 +187,7 @@ class _Vouched:
     pending: PendingSignIn
     connection: LiveConnection
     identity: ExternalIdentity
-    matches_case: bool
+    rules: MatchingRules
 
 
 def _welcome(engine: Engine, vouched: _Vouched, absolute_seconds: int, now: datetime) -> sessions.Opened:
@@ -202,6 +205,14 @@ def _welcome(engine: Engine, vouched: _Vouched, absolute_seconds: int, now: date
             refused.facts.setdefault("email", vouched.identity.email)
             raise
     raise AssertionError("unreachable")
+
+
+def _provision(engine: Engine, vouched: _Vouched, now: datetime) -> None:
+    arrival, connection = vouched.arrival, vouched.connection
+    by = audit.Actor(name=f"sign-in through {connection.provider_label}", address=arrival.visitor.address)
+    provisioning.carry_out(
+        engine, connection.tenant_id, arrival.audience, vouched.identity, vouched.rules, by=by, now=now
+    )
 
 
 def _outlives_its_twin(engine: Engine, pending: PendingSignIn) -> bool:
@@ -228,7 +239,7 @@ def _open(database: Transaction, vouched: _Vouched, absolute_seconds: int, now: 
         ),
         email=identity.email,
         subject=identity.subject,
-        matches_case=vouched.matches_case,
+        matches_case=vouched.rules.matches_case,
     )
     if account.linked_subject is None:
         _LINK.run(

@@ -29,9 +29,10 @@ from lvportal.errors import ChangeRefused, NoAccount, PageNotFound, SignInExpire
 from lvportal.key_ring import KeyRing, NotOpened
 from lvportal.models import Account, Revision, TestSignIn
 from lvportal.protocols.contract import Answer, Departure, Evidence, ExternalIdentity, PendingSignIn
-from lvportal.services import accounts, connections, references
+from lvportal.services import accounts, connections, provisioning, references
 from lvportal.services.connections import ClientAtTheDoor, LiveConnection, RevisionUnknown
 from lvportal.services.folding import fold
+from lvportal.services.provisioning import Foreseen
 from lvportal.services.sign_in import PENDING_SECONDS, Arrival, ConnectedProtocol, hash_state
 from lvportal.services.transactions import writing, writing_at_once
 
@@ -217,22 +218,51 @@ def arrive(
         return Finished(run.reference, "", run.is_guests)
     evidence = Evidence()
     identity: ExternalIdentity | None = None
+    foreseen = provisioning.NOTHING
     try:
         protocol = protocols.protocol_for(engine, run.connection)
         identity = protocol.arrive_watched(
             arrival.answer, pending, evidence, redirect_uri=arrival.redirect_uri, now=now
         )
-        account_id = _match(engine, client, arrival.audience, identity, protocol.matches_case)
+        with Session(engine) as session:
+            foreseen = provisioning.foresee(
+                session, client.tenant_id, arrival.audience, identity, protocol.matching
+            )
+        account_id = None
+        if not foreseen.creates:
+            account_id = _match(engine, client, arrival.audience, identity, protocol.matching.matches_case)
     except SignInRefused as refused:
         # An administrator has no agent account, as a rule: that their own email
         # opens none says nothing against the revision.
         if isinstance(refused, NoAccount) and identity and run.is_own(arrival.audience, identity.email):
-            return _finish(engine, key_ring, run, now, evidence=evidence, identity=identity)
+            return _finish(
+                engine, key_ring, run, now, evidence=evidence, identity=identity, foreseen=foreseen
+            )
         if identity is not None:
             refused.claim_names = refused.claim_names or identity.claim_names
             refused.facts.setdefault("email", identity.email)
-        return _finish(engine, key_ring, run, now, evidence=evidence, refused=refused)
-    return _finish(engine, key_ring, run, now, evidence=evidence, identity=identity, account_id=account_id)
+        return _finish(engine, key_ring, run, now, evidence=evidence, refused=refused, foreseen=foreseen)
+    return _finish(
+        engine,
+        key_ring,
+        run,
+        now,
+        evidence=evidence,
+        identity=identity,
+        account_id=account_id,
+        foreseen=foreseen,
+    )
+
+
+def claim_names_seen(session: Session, tenant_id: int) -> tuple[str, ...]:
+    """Return the names of the claims that arrived in the client's last twenty tests, sorted."""
+    seen = session.scalars(
+        select(TestSignIn.claim_names)
+        .where(TestSignIn.tenant_id == tenant_id)
+        .order_by(TestSignIn.created_at.desc())
+        .limit(20)
+    )
+    return tuple(sorted({name for names in seen for name in names}))
 
 
 def unlock(session: Session, tenant_id: int, tester_account_id: int | None, reference: str, key: str) -> None:
@@ -478,6 +508,7 @@ def _finish(
     refused: SignInRefused | None = None,
     identity: ExternalIdentity | None = None,
     account_id: int | None = None,
+    foreseen: Foreseen = provisioning.NOTHING,
 ) -> Finished:
     key = secrets.token_urlsafe(32)
     claims = _claims_of(evidence) if evidence else ()
@@ -494,8 +525,9 @@ def _finish(
         if refused is None:
             test.outcome, test.step = "passed", 6
             test.facts = {"email": identity.email} if identity else {}
-            if account_id is None:
+            if account_id is None and not foreseen.creates:
                 test.facts["nobody"] = "yes"
+            test.facts |= _told(foreseen)
         else:
             test.outcome, test.code, test.step = "refused", refused.code, refused.step
             test.detail = _storable(refused.detail)[:1000]
@@ -503,8 +535,19 @@ def _finish(
             refused.facts.setdefault("client", run.connection.client_name)
             refused.facts.setdefault("provider", run.connection.provider_label)
             test.facts = {name: _storable(str(value)) for name, value in refused.facts.items()}
+            test.facts |= _told(foreseen)
             test.claim_names = test.claim_names or list(refused.claim_names)
     return Finished(run.reference, key, run.is_guests)
+
+
+def _told(foreseen: Foreseen) -> dict[str, str]:
+    """Return what a sign-in would have changed, for the page of the test."""
+    told = {
+        "creates": "yes" if foreseen.creates else "",
+        "role": foreseen.role,
+        "not_created": foreseen.refused,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _claims_of(evidence: Evidence) -> tuple[Claim, ...]:

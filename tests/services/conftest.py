@@ -19,6 +19,7 @@ from lvportal.models import Account, Base, Tenant
 from lvportal.protocols.contract import Answer, Departure, ExternalIdentity, PendingSignIn
 from lvportal.services import audit, billing, connections, sign_in
 from lvportal.services.folding import fold
+from lvportal.services.matching import MatchingRules
 from lvportal.services.sign_in_records import Visitor
 from lvportal.services.transactions import writing
 
@@ -32,7 +33,7 @@ class ScriptedProtocol:
 
     result: ExternalIdentity | Exception
     issuer: str = ISSUER
-    matches_case: bool = False
+    matching: MatchingRules = field(default_factory=MatchingRules)
     provider_label: str = "Okta"
     seen: list[PendingSignIn] = field(default_factory=list)
 

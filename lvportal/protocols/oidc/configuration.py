@@ -13,6 +13,7 @@ from lvportal.protocols.oidc.errors import (
     AlgorithmsUnusable,
     ClientIdUnusable,
     EmailClaimUnusable,
+    GroupsClaimUnusable,
     HostedDomainUnusable,
     IssuerUnusable,
     LimitUnusable,
@@ -74,6 +75,7 @@ class RelyingPartyConfiguration:
     accepts_unverified_email: bool = False
     accepts_email_verified_as_text: bool = False  # "true" instead of true: Cognito
     required_hosted_domain: str | None = None  # Google's ``hd``
+    groups_claim: str = ""  # which claim lists a person's groups; empty: none is read
     allowed_algorithms: frozenset[str] = ASYMMETRIC_ALGORITHMS
     trusted_audiences: frozenset[str] = frozenset()  # others an ID token may name beside us
     max_age_seconds: int | None = None  # asked and enforced when set
@@ -88,6 +90,8 @@ class RelyingPartyConfiguration:
         _check_secret(self.client_secret, self.client_authentication)
         if not self.email_claim or len(self.email_claim) > 200 or has_hidden_characters(self.email_claim):
             raise EmailClaimUnusable()
+        if len(self.groups_claim) > 200 or has_hidden_characters(self.groups_claim):
+            raise GroupsClaimUnusable()
         if not all(_SCOPE.fullmatch(scope) for scope in self.scopes):
             raise ScopesUnusable()
         if not all(_SCOPE.fullmatch(value) for value in self.required_acr_values):

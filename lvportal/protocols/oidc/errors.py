@@ -639,6 +639,13 @@ class EmailClaimUnusable(ConfigurationRefused):
     field = "email_claim"
 
 
+class GroupsClaimUnusable(ConfigurationRefused):
+    code = "change.groups_claim"
+    user_message = "The Groups claim has spaces or is too long."
+    next_step = "Enter the name of one claim, for instance groups."
+    field = "groups_claim"
+
+
 class ScopesUnusable(ConfigurationRefused):
     code = "change.scopes"
     user_message = "A scope is empty or has characters that are not allowed."

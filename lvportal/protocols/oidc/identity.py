@@ -12,8 +12,11 @@ from lvportal.protocols.oidc.errors import EmailMalformed, EmailUnverified, Host
 from lvportal.protocols.oidc.id_token import IdTokenClaims, name_claims
 from lvportal.protocols.oidc.values import JsonObject, cut, has_hidden_characters, is_true
 
+MAX_GROUPS = 1000
+MAX_GROUP_CHARACTERS = 256
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
 
+_CONFIRMED = "confirmed"
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 HARMLESS_CLAIMS = ("acr", "amr", "auth_time", "email_verified", "hd", "iss")
@@ -60,6 +63,10 @@ def judge_identity(
         claim_names=name_claims(claims),
         harmless_claims=show_harmless(claims),
         id_token=raw_id_token,
+        email_is_verified=_verification_of(email, claims, configuration) == _CONFIRMED,
+        groups=read_groups(claims, configuration.groups_claim),
+        given_name=_name(claims.get("given_name")),
+        family_name=_name(claims.get("family_name")),
     )
 
 
@@ -94,16 +101,48 @@ def _judge_email(claims: JsonObject, configuration: RelyingPartyConfiguration) -
     return email
 
 
+def read_groups(claims: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    """Return the groups that the claim ``name`` lists; None when none is named, or it is absent or unusable.
+
+    A string counts as one group, what is not a string not at all. Entra leaves
+    the claim out for people in too many groups: that says nothing about them.
+    """
+    listed = claims.get(name) if name else None
+    entries = [listed] if isinstance(listed, str) else listed
+    if not isinstance(entries, list):
+        return None
+    return tuple(
+        entry
+        for entry in entries[:MAX_GROUPS]
+        if isinstance(entry, str) and len(entry) <= MAX_GROUP_CHARACTERS
+    )
+
+
 def _judge_verification(email: str, claims: JsonObject, configuration: RelyingPartyConfiguration) -> None:
+    got = _verification_of(email, claims, configuration)
+    if got != _CONFIRMED:
+        raise EmailUnverified(got=got)
+
+
+def _verification_of(email: str, claims: JsonObject, configuration: RelyingPartyConfiguration) -> str:
+    """Return _CONFIRMED, or what the provider says instead."""
     verified = claims.get("email_verified")
     if configuration.accepts_email_verified_as_text and verified == "true":
         verified = True
     if not is_true(verified):
-        raise EmailUnverified(got="missing" if verified is None else _as_text(verified))
+        return "missing" if verified is None else _as_text(verified)
     # email_verified speaks of the claim "email". With another Email Attribute
     # it says nothing about that one, unless both hold the same address.
     if claims.get("email") is not None and not _are_same_email(claims["email"], email):
-        raise EmailUnverified("email_verified speaks of another address", got="true, for another address")
+        return "true, for another address"
+    return _CONFIRMED
+
+
+def _name(value: object) -> str:
+    # For a new account alone; what cannot be a name is none.
+    if not isinstance(value, str) or len(value) > 80 or not value.isprintable():
+        return ""
+    return value.strip()
 
 
 def _are_same_email(one: object, other: object) -> bool:

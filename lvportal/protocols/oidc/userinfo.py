@@ -36,6 +36,8 @@ def is_needed(id_token: IdTokenClaims, configuration: RelyingPartyConfiguration)
     claims = id_token.claims
     if claims.get(configuration.email_claim) is None:
         return True
+    if configuration.groups_claim and claims.get(configuration.groups_claim) is None:
+        return True
     return not configuration.accepts_unverified_email and claims.get("email_verified") is None
 
 

@@ -66,7 +66,7 @@ def _pattern(pattern: str, _schema: Mapping[str, Any]) -> Check:
 
 
 def _length(
-    test: Callable[[int, int], bool], kind: type[str] | type[dict[str, Any]]
+    test: Callable[[int, int], bool], kind: type[str] | type[list[Any]] | type[dict[str, Any]]
 ) -> Callable[[int, Mapping[str, Any]], Check]:
     return lambda limit, _schema: lambda value: not isinstance(value, kind) or test(len(value), limit)
 
@@ -114,6 +114,7 @@ _KEYWORDS: dict[str, Callable[[Any, Mapping[str, Any]], Check]] = {
     "maxLength": _length(lambda size, limit: size <= limit, str),
     "minProperties": _length(lambda size, limit: size >= limit, dict),
     "maxProperties": _length(lambda size, limit: size <= limit, dict),
+    "maxItems": _length(lambda size, limit: size <= limit, list),
     "minimum": _bound(lambda number, limit: number >= limit),
     "maximum": _bound(lambda number, limit: number <= limit),
     "required": _required,

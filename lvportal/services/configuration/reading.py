@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path as FilePath
@@ -180,7 +180,17 @@ class _Reader:
                 values["secret_expires_on"] = date.fromisoformat(values["secret_expires_on"])
             except ValueError:
                 self.faults.append(Fault((*path, "secret_expires_on"), "is no day of the calendar"))
+        if "role_mapping" in values:
+            values["role_mapping"] = self._roles(values["role_mapping"], (*path, "role_mapping"))
         return WantedConnection(values, secret, enabled, goes_live, path)
+
+    def _roles(self, entries: Sequence[Mapping[str, str]], path: Path) -> dict[str, str]:
+        roles: dict[str, str] = {}
+        for number, entry in enumerate(entries):
+            if entry["group"] in roles:
+                self.faults.append(Fault((*path, number, "group"), "comes twice in this connection"))
+            roles[entry["group"]] = entry["role"]
+        return roles
 
     def _secret(self, entry: Mapping[str, str], path: Path) -> str | None:
         """Return the secret that ``entry`` points to; each place is read once."""

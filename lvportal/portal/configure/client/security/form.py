@@ -30,7 +30,7 @@ from lvportal.models import Revision
 from lvportal.protocols.oidc.configuration import ClientAuthentication
 from lvportal.providers import KNOWN
 from lvportal.providers.credentials import advise_credentials
-from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS, ConnectionValues
+from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS, ConnectionValues, provisioning_of
 from lvportal.web.forms import PortalForm, filled, no_control_characters, trimmed
 
 APPLICATION_TYPES = {"web": "Web Application", "native": "Native Application"}
@@ -156,10 +156,13 @@ class SecurityForm(PortalForm):
         raw = [(field.raw_data or [""])[0] for field in (self.client_id, self.secret, self.issuer)]
         return raw[0], raw[1], raw[2]
 
-    def to_values(self, *, has_stored_secret: bool) -> ConnectionValues:
-        """Return what was typed. A native application without any secret proves itself by PKCE alone."""
+    def to_values(self, newest: Revision | None) -> ConnectionValues:
+        """Return what was typed; the rest stays as ``newest`` has it.
+
+        A native application without any secret proves itself by PKCE alone.
+        """
         removes = bool(self.removes_secret.data) and not self.secret.data
-        has_secret = bool(self.secret.data) or (has_stored_secret and not removes)
+        has_secret = bool(self.secret.data) or (bool(newest and newest.sealed_secret) and not removes)
         is_public = self.application_type.data == "native" and not has_secret
         return ConnectionValues(
             provider=filled(self.provider),
@@ -180,6 +183,7 @@ class SecurityForm(PortalForm):
             allows_hs256=bool(self.allows_hs256.data),
             secret=self.secret.data or None,
             removes_secret=removes,
+            **provisioning_of(newest),
         )
 
     def field_of(self, name: str | None) -> str | None:
@@ -225,8 +229,10 @@ def shown(name: str, value: Any) -> str:
     """Return a value of a connection as people read it."""
     if isinstance(value, bool):
         return "Yes" if value else "No"
-    if value is None or value == "":
+    if not value:
         return "None"
+    if isinstance(value, dict):
+        return ", ".join(f"{group}: {role}" for group, role in sorted(value.items()))
     words: dict[str, dict[str, str]] = {
         "application_type": APPLICATION_TYPES,
         "client_authentication": METHODS | {"none": "None, PKCE alone"},

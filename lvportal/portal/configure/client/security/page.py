@@ -58,7 +58,7 @@ def save() -> Response | str | tuple[str, int]:
             revision = connection_setup.save_draft(
                 session,
                 session.get_one(Tenant, current_session.tenant_id),
-                form.to_values(has_stored_secret=bool(newest and newest.sealed_secret)),
+                form.to_values(newest),
                 key_ring=laboratory().key_ring,
                 by=actor(),
                 now=now(),
@@ -86,7 +86,7 @@ def _check(form: SecurityForm, newest: Revision | None) -> str | tuple[str, int]
     report = connection_setup.examine_values(
         db.session(),
         current_session.tenant_id,
-        form.to_values(has_stored_secret=bool(newest and newest.sealed_secret)),
+        form.to_values(newest),
         laboratory(),
         now=now(),
     )

@@ -97,6 +97,10 @@ class TestView:
     is_all_tested: bool
     opens_nobody: bool  # passed with the administrator's own email, which no agent has
     missing_groups_claim: str  # the claim that gives roles, if it did not arrive
+    is_groups_overage: bool  # Entra leaves it out for people in over 200 groups, and says so
+    creates: bool  # a sign-in would make the account
+    new_role: str  # a sign-in would give this role
+    not_created: str  # why a sign-in would make none, though the connection may
 
     @property
     def is_newest(self) -> bool:
@@ -159,6 +163,10 @@ def build(result: Result, newest: Revision, *, role: str, is_all_tested: bool, n
             if test.claim_names and revision.groups_claim not in test.claim_names
             else ""
         ),
+        is_groups_overage=not {"_claim_names", "hasgroups"}.isdisjoint(test.claim_names),
+        creates="creates" in test.facts,
+        new_role=ROLE_LABELS.get(str(test.facts.get("role")), ""),
+        not_created=str(test.facts.get("not_created") or ""),
     )
 
 

@@ -328,7 +328,7 @@ def _compared_to(revision: Revision, before: Revision | None, live: Revision | N
 
 
 def _conflict(form: SecurityForm, newest: Revision) -> tuple[ConflictRow, ...]:
-    mine: Any = form.to_values(has_stored_secret=bool(newest.sealed_secret))
+    mine: Any = form.to_values(newest)
     return tuple(
         ConflictRow(FIELD_LABELS[name], shown(name, getattr(mine, name)), shown(name, getattr(newest, name)))
         for name in PLAIN_FIELDS
