@@ -175,6 +175,16 @@ def _claim_a_domain(demo: Demo, someone: Someone) -> None:
     someone.page.locator("input[value^='lvportal-verification=']").first.wait_for()
 
 
+def _first_record(demo: Demo, someone: Someone) -> None:
+    someone.page.locator("a.ref").first.click()
+    someone.page.locator(".crumbs li").nth(2).wait_for()
+
+
+def _refused_and_looked_up(demo: Demo, someone: Someone) -> None:
+    _refused(demo, someone)
+    _as("acme", "sysadmin", "/monitor/sign-ins", _first_record)(demo, someone)
+
+
 OF_THE_PORTAL = (
     View("sign-in-email", _at("portal", "/sign-in?return_to=/configure/client/security")),
     View("sign-in-code", _at("portal", "/sign-in?way=code")),
@@ -209,15 +219,21 @@ OF_THE_PORTAL = (
     View("security-emergency", _as("acme", "sysadmin", f"{SECURITY}/emergency")),
     View("sign-in-emergency", _at("portal", "/sign-in/emergency")),
     View("security-readiness", _as("globex", "sysadmin", f"{SECURITY}/readiness")),
+    View("security-matching", _as("globex", "sysadmin", f"{SECURITY}/matching")),
     View("security-domains", _as("globex", "sysadmin", f"{SECURITY}/domains", _claim_a_domain)),
     View("security-setup-links", _as("globex", "sysadmin", f"{SECURITY}/setup-links")),
     View("users", _as("globex", "sysadmin", "/configure/users")),
     View("users-none", _as("globex", "sysadmin", "/configure/users?q=nothing-fits")),
     View("user", _as("globex", "sysadmin", "/configure/users", _first_person)),
     View("user-new", _as("globex", "sysadmin", "/configure/users/new")),
+    View("users-import", _as("globex", "sysadmin", "/configure/users/import")),
+    View("users-import-preview", _as("globex", "sysadmin", "/configure/users/import", _import)),
+    View("agent-new", _as("globex", "manager", "/configure/agents/new")),
     View("agents", _as("globex", "manager", "/configure/agents")),
     View("agent", _as("globex", "manager", "/configure/agents", _first_person)),
     View("sign-ins", _as("acme", "sysadmin", "/monitor/sign-ins")),
+    View("sign-in-record", _refused_and_looked_up),
+    View("sessions-end", _as("globex", "sysadmin", "/monitor/sessions/end")),
     View("sessions", _as("globex", "sysadmin", "/monitor/sessions")),
     View("audit", _as("globex", "sysadmin", "/monitor/audit")),
     View("care-sign-ins", _as("operator", "care", "/care/sign-ins")),
