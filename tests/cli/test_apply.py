@@ -5,21 +5,22 @@ import json
 import pytest
 from sqlalchemy import select
 
-from lvportal.models import Account, Tenant
+from lvportal.models import Account, Revision, Tenant
 
+CONNECTION = {
+    "application_type": "web",
+    "issuer": "https://login.acme.example",
+    "client_id": "0oa1",
+    "secret": {"environment": "ACME_SECRET"},
+    "enabled": True,
+    "goes_live_without_a_test_sign_in": True,
+}
 ACME = {
     "code": "acme",
     "name": "Acme",
     "features": {"single_sign_on": True},
     "users": [{"user_name": "pat", "role": "SYSADMIN", "password": {"environment": "PAT_PASSWORD"}}],
-    "connection": {
-        "application_type": "web",
-        "issuer": "https://login.acme.example",
-        "client_id": "0oa1",
-        "secret": {"environment": "ACME_SECRET"},
-        "enabled": True,
-        "goes_live_without_a_test_sign_in": True,
-    },
+    "connection": CONNECTION,
 }
 ENVIRON = {"PAT_PASSWORD": "correct horse battery staple", "ACME_SECRET": "what the provider shows"}
 
@@ -125,3 +126,36 @@ def test_the_schema_may_be_named_for_editors(installation):
     applied = installation.run("apply", str(file))
 
     assert applied.stdout == "Nothing to change: 0 clients and 0 people are as named.\n"
+
+
+def test_roles_by_group_are_applied_and_named_once(installation):
+    rules = {
+        "groups_claim": "groups",
+        "role_mapping": [{"group": "Leads", "role": "MANAGER"}],
+        "creates_agents": True,
+    }
+    wanted = ACME | {"connection": {**CONNECTION, **rules}}
+
+    first = installation.apply(wanted, environ=ENVIRON)
+    second = installation.apply(wanted, environ=ENVIRON)
+
+    assert first.exit_code == 0
+    assert second.stdout == "Nothing to change: 1 client and 1 person are as named.\n"
+    with installation.session() as session:
+        revision = session.scalars(select(Revision)).one()
+        assert (revision.role_mapping, revision.creates_agents) == ({"Leads": "MANAGER"}, True)
+
+
+def test_a_group_that_comes_twice_or_gives_too_much_is_refused(installation):
+    def apply(*entries: tuple[str, str]):
+        mapping = [{"group": group, "role": role} for group, role in entries]
+        rules = {"groups_claim": "groups", "role_mapping": mapping}
+        return installation.apply(ACME | {"connection": {**CONNECTION, **rules}}, environ=ENVIRON)
+
+    twice = apply(("Leads", "MANAGER"), ("Leads", "SUPERUSER"))
+    too_much = apply(("Leads", "SYSADMIN"))
+
+    assert twice.exit_code == too_much.exit_code == 2
+    assert "comes twice in this connection" in twice.output
+    assert "MANAGER" in too_much.output
+    assert apply(("Leads", "MANAGER"), ("Chiefs", "SUPERUSER")).exit_code == 0

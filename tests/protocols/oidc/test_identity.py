@@ -250,3 +250,76 @@ def test_no_claims_make_the_judge_raise_anything_but_a_refusal(signed, userinfo,
         return
 
     assert person.email.count("@") == 1
+
+
+# --- groups and names, for roles and new accounts ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claims", "groups"),
+    [
+        ({"groups": ["staff", "leads"]}, ("staff", "leads")),
+        ({"groups": []}, ()),
+        ({"groups": "staff"}, ("staff",)),
+        ({"groups": ["staff", 7, None, ["x"], {"a": 1}]}, ("staff",)),
+        ({"groups": ["x" * 257, "x" * 256]}, ("x" * 256,)),
+        ({"groups": [str(n) for n in range(1001)]}, tuple(str(n) for n in range(1000))),
+        ({}, None),
+        ({"groups": None}, None),
+        ({"groups": {"staff": True}}, None),
+        ({"groups": 7}, None),
+        # Entra, for somebody in too many groups: the claim is elsewhere.
+        ({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}}, None),
+        ({"hasgroups": True}, None),
+    ],
+)
+def test_groups_are_read_from_the_claim_that_is_named(acme, claims, groups):
+    assert judge(acme, configuration={"groups_claim": "groups"}, **claims).groups == groups
+    assert judge(acme, **claims).groups is None
+
+
+def test_groups_of_userinfo_count_when_the_id_token_has_none(acme):
+    userinfo = {"groups": ["leads"]}
+    named = {"groups_claim": "groups"}
+
+    assert judge(acme, userinfo, configuration=named).groups == ("leads",)
+    assert judge(acme, userinfo, configuration=named, groups=["staff"]).groups == ("staff",)
+
+
+@pytest.mark.parametrize(
+    ("claims", "verified"),
+    [
+        ({}, True),
+        ({"email_verified": False}, False),
+        ({"email_verified": "true"}, False),
+        ({"email_verified": ABSENT}, False),
+    ],
+)
+def test_a_connection_that_accepts_unverified_emails_still_knows_which_are(acme, claims, verified):
+    person = judge(acme, configuration={"accepts_unverified_email": True}, **claims)
+
+    assert person.email_is_verified is verified
+
+
+def test_an_email_verified_as_text_is_verified_where_the_connection_says_so(acme):
+    accepts = {"accepts_email_verified_as_text": True}
+
+    assert judge(acme, configuration=accepts, email_verified="true").email_is_verified
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Anna Maria", "Anna Maria"),
+        (" Ada ", "Ada"),
+        ("x" * 81, ""),
+        ("A\u200bda", ""),
+        ("A\nda", ""),
+        (7, ""),
+        (ABSENT, ""),
+    ],
+)
+def test_a_name_that_can_be_none_is_none(acme, given, read):
+    person = judge(acme, given_name=given, family_name=given)
+
+    assert (person.given_name, person.family_name) == (read, read)

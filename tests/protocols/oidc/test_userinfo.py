@@ -25,6 +25,8 @@ def judge(acme, document, status=200, content_type="application/json"):
         ({"email": ABSENT}, {"accepts_unverified_email": True}, True),
         ({}, {"email_claim": "upn"}, True),
         ({"upn": "ada@acme.example"}, {"email_claim": "upn"}, False),
+        ({}, {"groups_claim": "groups"}, True),
+        ({"groups": []}, {"groups_claim": "groups"}, False),
     ],
 )
 def test_userinfo_is_needed_when_the_id_token_lacks_what_we_decide_by(acme, claims, configuration, needed):
