@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -49,6 +51,13 @@ def test_a_page_has_no_barrier_in_any_width_and_scheme(view, demo, someone):
     view.reach(demo, visitor)
     page = visitor.page
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    for (audience, rule), name in pages.SEEN_IN.items():
+        if name == view.name:
+            path = "/".join(
+                "[^/?#]+" if part.startswith("<") else re.escape(part) for part in rule.split("/")
+            )
+            address = re.escape(demo.portal.origin(audience)) + path
+            assert re.match(rf"{address}(?:[?#].*)?\Z", page.url), f"{name} does not end on {rule}"
 
     found = {"light": barriers(page, RULES)}
     page.emulate_media(color_scheme="dark")
