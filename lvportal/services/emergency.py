@@ -117,9 +117,10 @@ def candidates(session: Session, viewer: Viewer) -> list[tuple[int, str]]:
         )
         .order_by(Account.folded_login_name)
     )
+    # Oneself last: whoever names themselves gives up their own ordinary password.
     return [
         (one.id, f"{one.full_name} ({one.login_name}, {one.role})")
-        for one in rows
+        for one in sorted(rows, key=lambda one: one.id == viewer.account_id)
         if _may_manage(viewer, one)
     ]
 

@@ -389,6 +389,11 @@ def _is_stricter(one: Rules, other: Rules) -> bool:
     )
 
 
+def has_emergency_access(session: Session, tenant_id: int, now: datetime) -> bool:
+    """Tell whether somebody could enter through a rehearsed emergency account."""
+    return "emergency" in {way for _, way in ways_in(read_state(session, tenant_id, now))}
+
+
 def _refuse_without_way_back(session: Session, tenant_id: int, now: datetime) -> None:
     state = read_state(session, tenant_id, now)
     ways = {way for _, way in ways_in(state)}

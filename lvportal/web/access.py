@@ -99,6 +99,11 @@ def is_within_reach(path: str) -> bool:
     live = live_session()
     if live is None or live.method != "emergency":
         return True
+    return is_for_emergencies(path)
+
+
+def is_for_emergencies(path: str) -> bool:
+    """Tell whether an emergency session may come to ``path``."""
     return any(path == start or path.startswith(f"{start}/") for start in _EMERGENCY_REACH)
 
 

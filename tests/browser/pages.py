@@ -299,7 +299,6 @@ SEEN_IN = {
     ("portal", "/configure/client/security/domains"): "security-domains",
     ("portal", "/configure/client/security/emergency"): "security-emergency",
     ("portal", "/configure/client/security/enforce"): "security-enforce",
-    ("portal", "/configure/client/security/matching"): "security-matching",
     ("portal", "/configure/client/security/errors"): "security-said",
     ("portal", "/configure/client/security/matching"): "security-matching",
     ("portal", "/configure/client/security/readiness"): "security-readiness",

@@ -264,3 +264,36 @@ def test_requiring_single_sign_on_leads_to_the_rehearsal(house: House) -> None:
     assert PATH in refused.links
     enter(house, ready(house))
     assert visitor.post(ENFORCE, portal="refused", agent="refused").status == 303
+
+
+def test_the_set_up_leads_straight_to_the_rehearsal(house: House) -> None:
+    visitor, account = house.user("SYSADMIN"), account_of(house)
+    secret = key_on(named(visitor, account))
+
+    done = visitor.post(f"{PATH}/{account.id}", password=LONG, again=LONG, code=pyotp.TOTP(secret).now())
+
+    assert done.location is not None
+    assert done.location.startswith("/sign-in/emergency?")
+    page = visitor.get(done.location)
+    assert "Rehearse it now" in page.text
+    assert (page.value("client"), page.value("login_name")) == ("acme", "superuser")
+    assert page.value("return_to") == ENFORCE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lands"),
+    [
+        (ENFORCE, ENFORCE),
+        ("/monitor/sessions", "/monitor/sessions"),
+        ("/configure/users", "/configure/client/security"),
+        ("/configure/client/security-evil", "/configure/client/security"),
+        ("//evil.example", "/configure/client/security"),
+        ("https://evil.example/configure/client/security", "/configure/client/security"),
+        ("/configure/client/security\r\nx: y", "/configure/client/security"),
+        ("", "/configure/client/security"),
+    ],
+)
+def test_emergency_access_returns_only_to_where_it_reaches(house: House, wanted: str, lands: str) -> None:
+    _, entered = enter(house, ready(house), return_to=wanted)
+
+    assert entered.location == lands

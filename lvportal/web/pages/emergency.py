@@ -6,18 +6,19 @@ import hashlib
 
 from flask import current_app, redirect, render_template, request
 from werkzeug.wrappers import Response
-from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, Regexp
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import DataRequired, Length, Regexp
 
 from lvportal.errors import EmergencyRefused
 from lvportal.extensions import csrf, db, limiter
 from lvportal.services import emergency, sign_in_records
 from lvportal.services.folding import fold
-from lvportal.web.access import EMERGENCY_HOME, public
+from lvportal.web.access import EMERGENCY_HOME, is_for_emergencies, public
 from lvportal.web.forms import PortalForm, filled, trimmed
 from lvportal.web.hosts import HostBlueprint, audience
 from lvportal.web.request import client_address, now, visitor
-from lvportal.web.session import sign_in_person
+from lvportal.web.return_to import safe_path
+from lvportal.web.session import live_session, sign_in_person
 
 
 class EmergencyForm(PortalForm):
@@ -38,6 +39,7 @@ class EmergencyForm(PortalForm):
             Regexp(r"[0-9]{3} ?[0-9]{3}\Z", message="Enter the six digits your authenticator app shows."),
         ],
     )
+    return_to = HiddenField(validators=[Length(max=500)])
 
 
 def add_to(bp: HostBlueprint) -> None:
@@ -58,7 +60,8 @@ def _account_from_here() -> str:
 @public
 def show() -> str:
     """Ask for everything at once."""
-    return _render(EmergencyForm(formdata=None, client=request.args.get("client", "")[:40]))
+    given = {name: request.args.get(name, "")[:200] for name in ("client", "login_name", "return_to")}
+    return _render(EmergencyForm(formdata=None, **given), is_rehearsal="rehearsal" in request.args)
 
 
 @public
@@ -90,9 +93,18 @@ def sign_in() -> Response | tuple[str, int]:
         sign_in_records.log_refusal(refused, client_code=filled(form.client), audience=audience())
         return _render(form, refused), refused.status
     sign_in_person(opened)
-    return redirect(EMERGENCY_HOME, 303)
+    path = safe_path(form.return_to.data)
+    return redirect(path if is_for_emergencies(path) else EMERGENCY_HOME, 303)
 
 
-def _render(form: EmergencyForm, refused: EmergencyRefused | None = None) -> str:
+def _render(
+    form: EmergencyForm, refused: EmergencyRefused | None = None, *, is_rehearsal: bool = False
+) -> str:
     form.code.data = ""  # a code is typed anew for every try
-    return render_template("emergency-sign-in.html", form=form, refused=refused)
+    return render_template(
+        "emergency-sign-in.html",
+        form=form,
+        refused=refused,
+        is_rehearsal=is_rehearsal,
+        is_signed_in=live_session() is not None,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import segno
 from flask import current_app, flash, redirect, render_template
 from markupsafe import Markup
@@ -22,6 +24,7 @@ from lvportal.web.access import Permission, requires
 from lvportal.web.forms import PortalForm, filled, trimmed
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.request import actor, client_address, now
+from lvportal.web.session import current_session
 
 PAGE = f"{PATH}/emergency"
 ONE = f"{PAGE}/<int(max=2147483647):account_id>"
@@ -124,8 +127,16 @@ def set_up(account_id: int) -> Response | tuple[str, int]:
     except ChangeRefused as refused:
         form.refuse(refused, refused.field)
         return _one(account_id, form, None if refused.field else refused), refused.status
-    flash("The account is set up. Rehearse it: sign in with it once.")
-    return redirect(f"{PAGE}/{account_id}", 303)
+    account = emergency.find(db.session(), viewer(), account_id, now())
+    query = urlencode(
+        {
+            "client": current_session.client_code,
+            "login_name": account.login_name,
+            "rehearsal": "yes",
+            "return_to": f"{PATH}/enforce",
+        }
+    )
+    return redirect(f"/sign-in/emergency?{query}", 303)
 
 
 @requires(Permission.MANAGE_EMERGENCY)

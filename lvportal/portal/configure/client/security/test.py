@@ -13,13 +13,14 @@ from wtforms.validators import AnyOf, DataRequired, Length, NumberRange, Optiona
 
 from lvportal.errors import BadRequest, ChangeRefused
 from lvportal.extensions import db, limiter
-from lvportal.models import Tenant
+from lvportal.models import Connection, Tenant
 from lvportal.portal.configure.client.security import test_view
 from lvportal.portal.configure.client.security.page import PATH, refused_page
-from lvportal.services import connection_setup, connections, references, test_sign_ins
+from lvportal.services import billing, connection_setup, connections, readiness, references, test_sign_ins
+from lvportal.services.readiness import Readiness
 from lvportal.services.test_sign_ins import Result, Tester
 from lvportal.services.transactions import writing
-from lvportal.web.access import Permission, requires
+from lvportal.web.access import Permission, may, requires
 from lvportal.web.forms import filled
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.request import actor, client_address, now
@@ -138,4 +139,25 @@ def _page(result: Result) -> str:
         is_all_tested=needed <= test_sign_ins.passed_audiences(db.session(), newest.id),
         now=now(),
     )
-    return render_template("portal/configure/client/security/test-result.html", view=view)
+    return render_template(
+        "portal/configure/client/security/test-result.html",
+        view=view,
+        readiness=_readiness() if view.is_all_tested and _may_enable(result.revision.connection) else None,
+    )
+
+
+def _may_enable(connection: Connection) -> bool:
+    return (
+        may(Permission.ENABLE_SSO)
+        and not connection.enabled
+        and billing.is_on(db.session(), current_session.tenant_id)
+    )
+
+
+def _readiness() -> dict[str, Readiness]:
+    """Return who could sign in, per host: the last thing to look at before enabling."""
+    tenant_id, role = current_session.tenant_id, current_session.role or ""
+    return {
+        audience: readiness.of_audience(db.session(), tenant_id, audience, role=role)
+        for audience in ("portal", "agent")
+    }

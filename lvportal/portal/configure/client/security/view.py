@@ -18,7 +18,7 @@ from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, 
 from lvportal.protocols.oidc.report import Check, Outcome, Report
 from lvportal.providers import KNOWN, KnownProvider
 from lvportal.providers.credentials import advise_credentials
-from lvportal.services import connection_setup, connections, overview, readiness, test_sign_ins
+from lvportal.services import connection_setup, connections, enforcement, overview, readiness, test_sign_ins
 from lvportal.services.connections import FIELD_LABELS, PLAIN_FIELDS
 from lvportal.services.readiness import Readiness
 from lvportal.services.sessions import LiveSession
@@ -123,6 +123,7 @@ class SecurityView:
     secret_hint: str
     based_on: int
     facts: tuple[tuple[str, str], ...]
+    has_emergency_access: bool
 
     @property
     def can_enable(self) -> bool:
@@ -179,6 +180,7 @@ def build(
         secret_hint=secret_hint,
         based_on=newest.number if newest else 0,
         facts=_facts(newest),
+        has_emergency_access=enforcement.has_emergency_access(session, person.tenant_id, now),
     )
 
 
