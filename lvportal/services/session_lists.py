@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lvportal.errors import PageNotFound
@@ -19,6 +19,7 @@ from lvportal.services.folding import escape_like, fold
 ENDED_BY_ADMINISTRATOR = "ended by administrator"
 ENDED_BY_THEMSELVES = "ended by oneself"
 MOST_EXPORTED = 100_000
+MOST_LISTED = 500  # people whom a search names one by one
 MOST_COUNTED = 10_000  # a list counts no further: nobody reads past it; ``count`` does
 LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
 SORTS = ("person", "host", "started", "seen")
@@ -57,6 +58,7 @@ class Wanted:
     method: str = ""
     account_id: int | None = None
     sort: str = "-started"
+    meant: tuple[int, ...] | None = None  # whom ``text`` means, where somebody has looked already
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,19 @@ def search(
     session: Session, scope: Scope, wanted: Wanted, *, limit: int, offset: int = 0
 ) -> tuple[list[SessionRow], int]:
     """Return one page of the live sessions that a viewer sees, and how many there are, up to MOST_COUNTED."""
-    found = session.execute(
-        _live(scope, wanted).order_by(*_order(wanted.sort)).limit(limit).offset(offset)
-    ).all()
-    counted = _live(scope, wanted).with_only_columns(_SESSION.id).limit(MOST_COUNTED).subquery()
-    total = session.scalar(select(func.count()).select_from(counted))
-    return [_row(row) for row in found], int(total or 0)
+    if wanted.text:
+        # Whom the text means, found in the index that people's lists search; too many stay a part of all.
+        meant = session.scalars(_meant(scope, wanted.text).limit(MOST_LISTED + 1)).all()
+        wanted = replace(wanted, meant=tuple(id_ for id_ in meant)) if len(meant) <= MOST_LISTED else wanted
+    ids = _live(scope, wanted).with_only_columns(_SESSION.id)
+    # What is sorted is thousands of numbers; what is read whole are the rows of one page.
+    page = session.scalars(ids.order_by(*_order(wanted.sort)).limit(limit).offset(offset)).all()
+    found = {row.id: row for row in session.execute(_described().where(_SESSION.id.in_(page)))}
+    rows = [_row(found[id_]) for id_ in page if id_ in found]
+    if len(page) < limit and (page or not offset):
+        return rows, offset + len(page)  # the last page: nothing is left to count
+    total = session.scalar(select(func.count()).select_from(ids.limit(MOST_COUNTED).subquery()))
+    return rows, int(total or 0)
 
 
 def count(session: Session, scope: Scope, wanted: Wanted, *, but: int | None = None) -> Ended:
@@ -246,8 +255,10 @@ def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
             for audience in scope.audiences
         )
     )
+    # Of one person, or a few: SQLite is kept from the client's index, for theirs is the shorter way.
+    is_of_few = wanted.account_id is not None or wanted.meant is not None
     conditions: list[ColumnElement[bool]] = [
-        _SESSION.tenant_id == scope.tenant_id,
+        (_SESSION.tenant_id + 0 if is_of_few else _SESSION.tenant_id) == scope.tenant_id,
         _SESSION.ended_at.is_(None),
         _SESSION.expires_at > scope.now,
         # No session is older: what expired long ago is not even looked at.
@@ -255,13 +266,14 @@ def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         seen,
         Account.active.is_(True),
         func.coalesce(Account.folded_email, "") == _SESSION.email,
-        or_(
-            _SESSION.method != "sso",
-            and_(Connection.enabled.is_(True), Feature.enabled.is_(True)),
-        ),
+        or_(_SESSION.method != "sso", _signs_in(scope.tenant_id)),
     ]
     if not scope.sees_sysadmins:
         conditions.append(func.coalesce(Account.role, "") != "SYSADMIN")
+    return _described().where(*conditions, *_filters(wanted))
+
+
+def _described() -> Select[*tuple[Any, ...]]:
     return (
         select(
             *(_SESSION.id, _SESSION.account_id, _SESSION.audience, _SESSION.email, _SESSION.method),
@@ -270,9 +282,17 @@ def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         )
         .select_from(_SESSION)
         .join(Account, Account.id == _SESSION.account_id)
-        .outerjoin(Connection, Connection.id == _SESSION.connection_id)
-        .outerjoin(Feature, and_(Feature.tenant_id == _SESSION.tenant_id, Feature.name == SINGLE_SIGN_ON))
-        .where(*conditions, *_filters(wanted))
+    )
+
+
+def _signs_in(tenant_id: int) -> ColumnElement[bool]:
+    # A client has one connection: asked once, and not beside every session.
+    return exists().where(
+        Connection.tenant_id == tenant_id,
+        Connection.enabled.is_(True),
+        Feature.tenant_id == Connection.tenant_id,
+        Feature.name == SINGLE_SIGN_ON,
+        Feature.enabled.is_(True),
     )
 
 
@@ -284,16 +304,27 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
         conditions.append(_SESSION.method == wanted.method)
     if wanted.account_id is not None:
         conditions.append(_SESSION.account_id == wanted.account_id)
-    if wanted.text:
-        pattern = f"%{escape_like(fold(wanted.text))}%"
-        conditions.append(
-            or_(
-                Account.folded_login_name.like(pattern, escape="!"),
-                _SESSION.email.like(pattern, escape="!"),
-                func.lower(Account.first_name + " " + Account.last_name).like(pattern, escape="!"),
-            )
-        )
+    if wanted.meant is not None:
+        conditions.append(_SESSION.account_id.in_(wanted.meant))
+    elif wanted.text:
+        conditions.append(_says(wanted.text))
     return conditions
+
+
+def _says(text: str) -> ColumnElement[bool]:
+    # The account's email: a session counts only while it has the same.
+    pattern = f"%{escape_like(fold(text))}%"
+    return or_(
+        Account.folded_login_name.like(pattern, escape="!"),
+        Account.folded_email.like(pattern, escape="!"),
+        func.lower(Account.first_name + " " + Account.last_name).like(pattern, escape="!"),
+    )
+
+
+def _meant(scope: Scope, text: str) -> Select[int]:
+    return select(Account.id).where(
+        Account.tenant_id == scope.tenant_id, Account.audience.in_(scope.audiences), _says(text)
+    )
 
 
 def _order(sort: str) -> Sequence[ColumnElement[Any]]:

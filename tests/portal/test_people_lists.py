@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from lvportal.extensions import db
-from lvportal.models import Account, IdentityLink, PersonSession
+from lvportal.models import Account, Connection, IdentityLink, PersonSession
 from lvportal.services.transactions import writing
 from tests.support.house import House, Page
 
@@ -236,3 +236,63 @@ def test_a_stale_form_does_nothing(house: House) -> None:
     )
     assert page.status == 422
     assert active(house, "manager")
+
+
+def sso_only(house: House) -> set[str]:
+    with house.app.app_context():
+        return set(db.session.scalars(select(Account.login_name).where(Account.sso_only.is_(True))))
+
+
+def test_chosen_people_can_be_made_single_sign_on_only_and_back(house: House) -> None:
+    manager, who = house.user("MANAGER"), [id_of(house, "desk_114")]
+    manager.get("/configure/agents")
+
+    asked = manager.post("/configure/agents/chosen", act="require", ids=who)
+    assert "Require single sign-on of 1 agent?" in asked.text
+    assert sso_only(house) == set()
+    manager.post("/configure/agents/chosen", act="require", ids=who, is_confirmed="y")
+
+    assert sso_only(house) == {"desk_114"}
+    assert house.audited("acme")[-1].after == {"sso_only": True}
+    assert "desk_114" in manager.get("/configure/agents?status=provider").text
+    nothing = manager.post("/configure/agents/chosen", act="require", ids=who)
+    assert "All of the chosen are single sign-on only already." in nothing.text
+
+    manager.post("/configure/agents/chosen", act="allow", ids=who, is_confirmed="y")
+    assert sso_only(house) == set()
+    assert "desk_114" not in manager.get("/configure/agents?status=provider").html.split("<tbody>")[-1]
+
+
+@pytest.mark.parametrize(("rule", "is_ended"), [("allowed", False), ("chosen", True)])
+def test_their_password_sessions_end_where_the_rule_is_in_force(
+    house: House, rule: str, is_ended: bool
+) -> None:
+    agent = house.signed_in_agent()
+    with house.app.app_context(), writing(db.session()) as session:
+        session.execute(update(Connection).values(agent_passwords=rule))
+
+    admin = house.user("SYSADMIN")
+    admin.get("/configure/agents")
+    done = admin.post(
+        "/configure/agents/chosen", act="require", ids=[id_of(house, "desk_114")], is_confirmed="y"
+    )
+
+    assert done.status == 303
+    assert sso_only(house) == {"desk_114"}
+    assert (agent.get("/").status == 303) is is_ended
+
+
+def test_nobody_is_locked_out_by_single_sign_on_only(house: House) -> None:
+    """With no emergency account and nobody seen through the provider, passwords are the only way."""
+    with house.app.app_context(), writing(db.session()) as session:
+        session.execute(update(Connection).values(portal_passwords="chosen"))
+    visitor, both = house.user("SYSADMIN"), [id_of(house, "sysadmin"), id_of(house, "superuser")]
+    visitor.get("/configure/users")
+
+    refused = visitor.post("/configure/users/chosen", act="require", ids=both, is_confirmed="y")
+    assert "After this change no administrator could sign in." in refused.text
+    assert sso_only(house) == set()
+
+    done = visitor.post("/configure/users/chosen", act="require", ids=both[1:], is_confirmed="y")
+    assert done.status == 303
+    assert sso_only(house) == {"superuser"}

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from lvportal.errors import ChangeRefused, EditConflict
 from lvportal.models import Account, IdentityLink, PersonSession
 from lvportal.services import audit
-from lvportal.services.enforcement import keeps_a_way_in
+from lvportal.services.enforcement import keeps_a_way_in, rules
 from lvportal.services.folding import fold
 from lvportal.services.people import lists
 from lvportal.services.people.lists import Viewer
@@ -28,6 +28,7 @@ from lvportal.services.people.values import AgentValues, UserValues, email_probl
 Values = UserValues | AgentValues
 EMAIL_CHANGED = "email changed"
 DEACTIVATED = "account deactivated"
+SSO_ONLY = "single sign-on only"
 _USER_FIELDS = ("login_name", "email", "first_name", "last_name", "role", "active")
 _AGENT_FIELDS = (
     *("login_name", "email", "first_name", "last_name", "agent_team", "active"),
@@ -268,6 +269,39 @@ def deactivate(
     ]
     audit.record_many(session, tenant_id=viewer.tenant_id, actor=by, changes=done, now=now)
     return len(done)
+
+
+@keeps_a_way_in
+def set_sso_only(
+    session: Session,
+    viewer: Viewer,
+    audience: str,
+    ids: Sequence[int],
+    *,
+    required: bool,
+    by: audit.Actor,
+    now: datetime,
+) -> int:
+    """Say for whom a password is not enough while the host's rule is "not for chosen people".
+
+    While it is, sessions that those people opened by password end. All or none:
+    raises EmergencyAccount or WouldLockOut. Returns how many accounts changed.
+    """
+    accounts = [one for one in _chosen(session, viewer, audience, ids) if one.sso_only is not required]
+    if required and any(account.is_emergency for account in accounts):
+        raise EmergencyAccount
+    for account in accounts:
+        account.sso_only = required
+    if required and rules(session, viewer.tenant_id, now).of(audience) == "chosen":
+        _end_sessions(session, [one.id for one in accounts], now, SSO_ONLY, method="password")
+    done = [
+        audit.Change(
+            "account.changed", subject_of(account), {"sso_only": not required}, {"sso_only": required}
+        )
+        for account in accounts
+    ]
+    audit.record_many(session, tenant_id=viewer.tenant_id, actor=by, changes=done, now=now)
+    return len(accounts)
 
 
 @keeps_a_way_in

@@ -17,7 +17,7 @@ from lvportal.services.folding import domain_of, escape_like, fold
 MOST_EXPORTED = 100_000
 LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
 ADMINISTRATORS = ("SYSADMIN", "SUPERUSER")
-STATUSES = ("active", "inactive", "locked")
+STATUSES = ("active", "inactive", "locked", "provider")
 READINESS = ("ready", "no_email", "invalid", "shared", "unusual", "never", "administrator")
 FACTORS = ("set", "unset")
 SORTS = {
@@ -150,12 +150,18 @@ def find(session: Session, viewer: Viewer, audience: str, account_id: int) -> Ac
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How many of the chosen the viewer sees, how many are active or locked, and their live sessions."""
+    """How many of the chosen the viewer sees, how many of them are what, and their live sessions."""
 
     people: int
     active: int
     locked: int
+    sso_only: int
     sessions: int
+
+    @property
+    def with_password(self) -> int:
+        """How many are not single sign-on only."""
+        return self.people - self.sso_only
 
 
 def count_of(session: Session, viewer: Viewer, audience: str, ids: Sequence[int], *, now: datetime) -> Chosen:
@@ -164,7 +170,10 @@ def count_of(session: Session, viewer: Viewer, audience: str, ids: Sequence[int]
     locked = or_(Account.locked_until > now, Account.failed_attempts > 0)
     row = session.execute(
         select(
-            func.count(), func.count().filter(Account.active.is_(True)), func.count().filter(locked)
+            func.count(),
+            func.count().filter(Account.active.is_(True)),
+            func.count().filter(locked),
+            func.count().filter(Account.sso_only.is_(True)),
         ).where(*mine)
     ).one()
     live = (
@@ -176,7 +185,7 @@ def count_of(session: Session, viewer: Viewer, audience: str, ids: Sequence[int]
             PersonSession.expires_at > now,
         )
     )
-    return Chosen(int(row[0]), int(row[1]), int(row[2]), int(session.scalar(live) or 0))
+    return Chosen(int(row[0]), int(row[1]), int(row[2]), int(row[3]), int(session.scalar(live) or 0))
 
 
 def usual_domains(session: Session, tenant_id: int, audience: str) -> tuple[str, ...]:
@@ -309,6 +318,8 @@ def _conditions(
         conditions.append(Account.active.is_(False))
     elif wanted.status == "locked":
         conditions.append(Account.locked_until > now)
+    elif wanted.status == "provider":
+        conditions.append(Account.sso_only.is_(True))
     if wanted.factor:
         has = Account.totp_confirmed_at.is_not(None)
         conditions.append(has if wanted.factor == "set" else not_(has))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
 from flask import flash, redirect, render_template, request
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, HiddenField
 from wtforms.validators import AnyOf
@@ -11,13 +17,14 @@ from lvportal.errors import ChangeRefused
 from lvportal.extensions import csrf, db
 from lvportal.models.accounts import ROLES
 from lvportal.portal.configure.people.kinds import KINDS, Kind, viewer
+from lvportal.services.audit import Actor
 from lvportal.services.people import editing, lists
-from lvportal.services.people.lists import Wanted
+from lvportal.services.people.lists import Viewer, Wanted
 from lvportal.services.people.values import may_give_role
 from lvportal.services.people_import import columns
 from lvportal.services.transactions import writing
 from lvportal.web.access import ROLE_LABELS, may, requires
-from lvportal.web.forms import PortalForm
+from lvportal.web.forms import PortalForm, filled
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.listing import (
     PAGE_SIZE,
@@ -32,7 +39,7 @@ from lvportal.web.listing import (
 from lvportal.web.request import actor, now
 from lvportal.web.session import current_session
 
-STATUSES = {"active": "Active", "inactive": "Inactive", "locked": "Locked"}
+STATUSES = {"active": "Active", "inactive": "Inactive", "locked": "Locked", "provider": "Single sign-on only"}
 READINESS = {
     "ready": "Ready",
     "no_email": "No email",
@@ -43,7 +50,31 @@ READINESS = {
     "administrator": "Administrators at risk",
 }
 FACTORS = {"set": "Set", "unset": "Not set"}
-ACTS = ("deactivate", "unlock")
+
+
+class Act(Protocol):
+    """An act on many people at once."""
+
+    def __call__(
+        self,
+        session: Session,
+        viewer: Viewer,
+        audience: str,
+        ids: Sequence[int],
+        /,
+        *,
+        by: Actor,
+        now: datetime,
+    ) -> int: ...
+
+
+ACTS: dict[str, tuple[Act, str]] = {
+    "deactivate": (editing.deactivate, "deactivated"),
+    "unlock": (editing.unlock, "unlocked"),
+    "require": (partial(editing.set_sso_only, required=True), "set to single sign-on only"),
+    "allow": (partial(editing.set_sso_only, required=False), "allowed the password again"),
+}
+"""What can be done with the chosen, and what was done to each of them."""
 
 
 class BulkForm(PortalForm):
@@ -124,13 +155,12 @@ def _bulk(kind: Kind) -> Response | tuple[str, int]:
         return redirect(kind.path, 303)
     if not form.is_confirmed.data:
         return _confirm(kind, form, ids), 200
-    act = editing.unlock if form.act.data == "unlock" else editing.deactivate
+    act, words = ACTS[filled(form.act)]
     try:
         with writing(db.session()) as session:
             done = act(session, viewer(), kind.audience, ids, by=actor(), now=now())
     except ChangeRefused as refused:
         return _confirm(kind, form, ids, refused), refused.status
-    words = "unlocked" if form.act.data == "unlock" else "deactivated"
     flash(f"{done} {kind.one if done == 1 else kind.many} {words}.")
     return redirect(kind.path, 303)
 
