@@ -231,6 +231,7 @@ def put_live(
     if connection.enabled and live is not None and number > live.number:
         _refuse_unless_ready(examine_revision(session, revision, laboratory, now=now))
     with writing(session):
+        enforcement.one_at_a_time(session, tenant_id)
         before = enforcement.read_state(session, tenant_id, now)
         live = connections.put_live(session, session.get_one(Tenant, tenant_id), number, by=by, now=now)
         enforcement.spread_net(session, tenant_id, now)
@@ -243,6 +244,7 @@ def put_live(
 def disable(session: Session, tenant_id: int, *, by: audit.Actor, now: datetime) -> None:
     """End sign-in by the provider; every setting stays. Raises NothingToEnable or WouldLockOut."""
     with writing(session):
+        enforcement.one_at_a_time(session, tenant_id)
         state = enforcement.read_state(session, tenant_id, now)
         enforcement.refuse_lock_out(state, replace(state, signs_in=False))
         connections.set_enabled(session, session.get_one(Tenant, tenant_id), enabled=False, by=by, now=now)

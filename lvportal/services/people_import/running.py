@@ -168,6 +168,7 @@ def write(session: Session, import_id: int, run: str, by: Actor, importer: Impor
         with transaction(session):
             now = clock()
             current = _claim(session, import_id, run, "writing")
+            enforcement.one_at_a_time(session, tenant_id)
             before = planning.snapshot(session, tenant_id, audience, now, locks=True)
             made = planning.plan(rows, before, audience, importer)
             del before  # as many rows again are made in the next step
