@@ -226,6 +226,12 @@ class HowItEnded:
         known = {
             ENDED_BY_ADMINISTRATOR: f"An administrator of {self.client_name} ended your session.",
             ENDED_BY_THEMSELVES: "You ended this session from another browser.",
+            "email changed": "The email of your account was changed, so your sessions ended. Sign in again.",
+            "account deactivated": "Your account was switched off.",
+            "password changed": "The password of your account was changed. Sign in with the new one.",
+            "passwords refused": f"{self.client_name} now requires single sign-on.",
+            "single sign-on only": f"{self.client_name} now requires single sign-on of you.",
+            "re-linked": "Your account was linked anew to the provider. Sign in again.",
         }
         return known.get(self.reason) or f"Your session has ended: {self.reason or 'no reason given'}."
 

@@ -372,5 +372,7 @@ def test_changing_ones_own_email_signs_one_out(house: House) -> None:
     asked = save(admin, house, "sysadmin", email="boss@acme.example")
     assert "yours among them" in asked.text
     done = save(admin, house, "sysadmin", email="boss@acme.example", is_confirmed="y")
-    assert (done.status, done.location) == (303, "/sign-in")
+    assert (done.status, done.location) == (303, "/")
+    assert admin.get("/").location == "/signed-out"
+    assert "The email of your account was changed, so your sessions ended." in admin.get("/signed-out").text
     assert admin.get("/configure/users").status == 303

@@ -25,7 +25,7 @@ from lvportal.web.access import ROLE_LABELS, Permission, may, requires
 from lvportal.web.forms import PortalForm, filled, trimmed
 from lvportal.web.hosts import HostBlueprint
 from lvportal.web.request import actor, now
-from lvportal.web.session import current_session, live_session, sign_out_person
+from lvportal.web.session import current_session, live_session
 from lvportal.web.session_scope import client_scope
 
 
@@ -186,8 +186,7 @@ def _save(kind: Kind, account_id: int) -> Response | tuple[str, int]:
         return _refused(kind, account_id, form, refused)
     live = live_session()
     if live is not None and account_id == live.account_id and effect.sessions:
-        sign_out_person()
-        return redirect("/sign-in", 303)
+        return redirect("/", 303)  # where this session is over, and it is said why
     ended = (
         f" {effect.sessions} {'session' if effect.sessions == 1 else 'sessions'} ended."
         if effect.sessions
