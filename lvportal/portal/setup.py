@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from flask import current_app, redirect, render_template, request
 from werkzeug.wrappers import Response
-from wtforms import StringField
-from wtforms.validators import Regexp
+from wtforms import HiddenField, StringField
+from wtforms.validators import AnyOf, Regexp
 
 from lvportal.errors import ChangeRefused
 from lvportal.extensions import csrf, db, limiter
-from lvportal.models import SetupLink, Tenant
-from lvportal.portal.configure.client.security import guide
+from lvportal.models import Revision, SetupLink, Tenant
+from lvportal.portal.configure.client.security import guide, test_view
 from lvportal.portal.configure.client.security.form import SecurityForm, filled_from
 from lvportal.portal.configure.client.security.secret import NextSecretForm
 from lvportal.protocols.addresses import AddressPolicy
 from lvportal.protocols.oidc.report import Report
 from lvportal.providers import KNOWN
-from lvportal.services import connection_setup, connections, setup_links
+from lvportal.services import connection_setup, connections, setup_links, test_sign_ins
 from lvportal.services.connection_setup import Laboratory
+from lvportal.services.test_sign_ins import Tester
 from lvportal.web import cookies
 from lvportal.web.access import public
 from lvportal.web.forms import PortalForm, filled, trimmed
@@ -39,12 +42,21 @@ class CodeForm(PortalForm):
     )
 
 
+class TestForm(PortalForm):
+    """Which host the draft is tried on."""
+
+    __test__ = False
+    audience = HiddenField(validators=[AnyOf(["portal", "agent"])])
+
+
 def add_to(bp: HostBlueprint) -> None:
     """Add the routes."""
     bp.add_url_rule(PAGE, "setup", show)
     bp.add_url_rule(f"{PAGE}/code", "setup_code", enter, methods=["POST"])
     bp.add_url_rule(f"{PAGE}/values", "setup_values", submit_values, methods=["POST"])
     bp.add_url_rule(f"{PAGE}/secret", "setup_secret", submit_secret, methods=["POST"])
+    bp.add_url_rule(f"{PAGE}/test", "setup_test", start_test, methods=["POST"])
+    bp.add_url_rule("/setup/test/<reference>", "setup_test_result", show_test)
 
 
 @public
@@ -55,7 +67,13 @@ def show(token: str) -> str:
     if not is_open:
         return _code_page(CodeForm(formdata=None), tenant)
     if link.submitted_at is not None:
-        return render_template("setup/sent.html", client=tenant.name, purpose=link.purpose)
+        return render_template(
+            "setup/sent.html",
+            client=tenant.name,
+            purpose=link.purpose,
+            token=token,
+            form=TestForm(formdata=None),
+        )
     if link.purpose == "rotate_secret":
         return _secret_page(NextSecretForm(formdata=None), token, tenant)
     chosen = guide.choose(request.args.get("provider"), request.args.get("type"), None)
@@ -153,6 +171,41 @@ def submit_secret(token: str) -> Response | tuple[str, int]:
         form.refuse(refused, "next_secret")
         return _secret_page(form, token, _opened(token)[1]), refused.status
     return redirect(f"/setup/{token}", 303)
+
+
+@public
+@csrf.exempt  # PortalForm checks the token itself.
+@limiter.limit("30 per minute", key_func=client_address)
+def start_test(token: str) -> Response | str:
+    """Run the draft that was sent through the provider, on one of the hosts."""
+    link, tenant, is_open = _opened(token)
+    form = TestForm()
+    revision = db.session.get(Revision, link.revision_id) if link.revision_id else None
+    if not is_open or revision is None or not form.validate_on_submit():
+        return redirect(f"/setup/{token}", 303)
+    prepared = test_sign_ins.prepare(
+        db.session(),
+        tenant.id,
+        Tester(None, f"set-up link for {link.for_whom}"),
+        audience=filled(form.audience),
+        number=revision.number,
+        now=now(),
+    )
+    origin = current_app.extensions["lvportal"].settings.origin(filled(form.audience))
+    url = f"{origin}/sso/{quote(tenant.code)}/test?ticket={prepared.ticket}"
+    return render_template("departure.html", url=url, provider=prepared.provider_label)
+
+
+@public
+@limiter.limit("120 per minute", key_func=client_address)
+def show_test(reference: str) -> str:
+    """Show how a guest's test went: the checks and the names of what arrived, nobody's account."""
+    result = test_sign_ins.open_guests_result(
+        db.session(), reference, request.args.get("key", "")[:200], now=now()
+    )
+    tenant = db.session.get_one(Tenant, result.test.tenant_id)
+    view = test_view.build(result, result.revision, role="", is_all_tested=False, now=now())
+    return render_template("setup/test.html", view=view, client=tenant.name, zone=tenant.time_zone)
 
 
 def _cookie(link: SetupLink) -> str:

@@ -309,6 +309,25 @@ def open_result(
     return Result(test, revision, _open_claims(key_ring, test, now), account, tuple(found))
 
 
+def open_guests_result(session: Session, reference: str, key: str, *, now: datetime) -> Result:
+    """Return a test that was made with a set-up link, for a day, to the browser that made it.
+
+    Without values and without accounts: a guest learns whether the set-up works, and
+    nothing of the client's people. Raises PageNotFound for whoever lacks the key.
+    """
+    test = session.scalars(
+        select(TestSignIn).where(
+            TestSignIn.reference == (references.read(reference) or ""),
+            TestSignIn.tester_account_id.is_(None),
+            TestSignIn.ticket_hash == _hash(key),
+            TestSignIn.finished_at > now - CLAIMS_KEPT,
+        )
+    ).one_or_none()
+    if test is None:
+        raise PageNotFound("no such test of this browser", host="Portal")
+    return Result(test, session.get_one(Revision, test.revision_id), None, None, ())
+
+
 def latest(session: Session, tenant_id: int, revision_id: int) -> dict[str, TestSignIn]:
     """Return the last finished test of a revision for each audience that has one."""
     found = session.scalars(

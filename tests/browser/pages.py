@@ -360,6 +360,7 @@ SEEN_IN = {
 }
 # No view ends there yet: why.
 NOT_SEEN = {
+    ("portal", "/setup/test/<reference>"): "needs a draft that a guest has sent; not looked at yet",
     ("portal", "/signed-out"): "the template of the agent host's, which is looked at",
     ("portal", "/sso/<client_code>/test"): "leads to the provider or to the failure page",
     ("agent", "/sso/<client_code>/test"): "leads to the provider or to the failure page",

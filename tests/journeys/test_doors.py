@@ -45,6 +45,8 @@ OPEN = {
     "/setup/<token>",
     "/setup/<token>/code",
     "/setup/<token>/secret",
+    "/setup/<token>/test",
+    "/setup/test/<reference>",
     "/setup/<token>/values",
 }
 

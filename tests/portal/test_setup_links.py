@@ -112,7 +112,12 @@ def test_a_submitted_draft_waits_and_changes_nothing_live(house: House) -> None:
     page = visitor.post(f"{path}/values", **typed(accepts_unverified_email="y"))
 
     assert page.status == 303, page.text
-    assert "Sent to Globex to enable." in visitor.get(path).text
+    sent = visitor.get(path)
+    assert "Sent to Globex to enable." in sent.text
+    departure = visitor.post(f"{path}/test", audience="agent")
+    assert departure.status == 200
+    assert "/sso/globex/test?ticket=" in departure.html
+    assert house.portal().post(f"{path}/test", audience="agent").status == 403
     draft = house.newest("globex")
     assert draft.created_by == f"set-up link for {FOR_WHOM}"
     assert draft.accepts_unverified_email is False
