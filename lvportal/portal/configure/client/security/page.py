@@ -140,6 +140,7 @@ def _page(form: SecurityForm, newest: Revision | None, *, report: Report | None 
         report=report,
         now=moment,
         secret_hint=_secret_hint(form, newest),
+        documents=portal.documents,
         opens_instructions=request.args.get("instructions") == "open",
         choice_asked_for="provider" in request.args,
         **more,

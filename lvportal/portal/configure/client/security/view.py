@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from lvportal.errors import ChangeRefused
 from lvportal.models import Revision
-from lvportal.portal.configure.client.security import guide, test_step
+from lvportal.portal.configure.client.security import guide, health, test_step
 from lvportal.portal.configure.client.security.form import SecurityForm, shown
 from lvportal.portal.configure.client.security.guide import Choice
+from lvportal.portal.configure.client.security.health import Health
 from lvportal.portal.connection_state import DONE, DRAFT, LIVE, PROBLEM, TO_DO, ConnectionState, Pill
+from lvportal.protocols.oidc.documents import ProviderDocuments
 from lvportal.protocols.oidc.report import Check, Outcome, Report
 from lvportal.providers import KNOWN, KnownProvider
 from lvportal.providers.credentials import advise_credentials
@@ -124,6 +126,7 @@ class SecurityView:
     based_on: int
     facts: tuple[tuple[str, str], ...]
     has_emergency_access: bool
+    health: Health | None
 
     @property
     def can_enable(self) -> bool:
@@ -140,6 +143,7 @@ def build(
     *,
     now: datetime,
     secret_hint: str,
+    documents: ProviderDocuments,
     opens_instructions: bool = False,
     choice_asked_for: bool = False,
     report: Report | None = None,
@@ -180,6 +184,11 @@ def build(
         secret_hint=secret_hint,
         based_on=newest.number if newest else 0,
         facts=_facts(newest),
+        health=(
+            health.build(session, person, documents.status(state.live.issuer), people, state.provider, now)
+            if state.live and state.signs_in
+            else None
+        ),
         has_emergency_access=enforcement.has_emergency_access(session, person.tenant_id, now),
     )
 
