@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lvportal.models.base import Base, UtcDateTime
+
+_LIVE = text("ended_at IS NULL")
 
 
 class PersonSession(Base):
@@ -25,8 +27,14 @@ class PersonSession(Base):
         Index("ix_sessions_account", "account_id"),
         Index("ix_sessions_provider", "connection_id", "subject"),
         Index("ix_sessions_expires", "expires_at"),
-        # By their start and not by when they were last seen: that changes every minute.
         Index("ix_sessions_tenant", "tenant_id", "created_at"),
+        # For lists in another order: only sessions that nobody has ended, a few of all that are kept.
+        *(
+            Index(
+                f"ix_sessions_live_{column}", "tenant_id", column, sqlite_where=_LIVE, postgresql_where=_LIVE
+            )
+            for column in ("email", "last_seen_at")
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -22,7 +22,7 @@ MOST_EXPORTED = 100_000
 MOST_LISTED = 500  # people whom a search names one by one
 MOST_COUNTED = 10_000  # a list counts no further: nobody reads past it; ``count`` does
 LARGEST_ID = 2**31 - 1  # a number beyond it leaves the database's integers
-SORTS = ("person", "host", "started", "seen")
+SORTS = ("person", "started", "seen")
 _SESSION = PersonSession
 
 
@@ -96,8 +96,10 @@ def search(
         meant = session.scalars(_meant(scope, wanted.text).limit(MOST_LISTED + 1)).all()
         wanted = replace(wanted, meant=tuple(id_ for id_ in meant)) if len(meant) <= MOST_LISTED else wanted
     ids = _live(scope, wanted).with_only_columns(_SESSION.id)
-    # What is sorted is thousands of numbers; what is read whole are the rows of one page.
-    page = session.scalars(ids.order_by(*_order(wanted.sort)).limit(limit).offset(offset)).all()
+    # Each order has an index of its own; the rest is read for the rows of one page.
+    by_start = wanted.sort.removeprefix("-") == "started"
+    ordered = _live(scope, wanted, by_start=by_start).order_by(*_order(wanted.sort))
+    page = session.scalars(ordered.with_only_columns(_SESSION.id).limit(limit).offset(offset)).all()
     found = {row.id: row for row in session.execute(_described().where(_SESSION.id.in_(page)))}
     rows = [_row(found[id_]) for id_ in page if id_ in found]
     if len(page) < limit and (page or not offset):
@@ -250,7 +252,7 @@ def how_it_ended(session: Session, handle: str, *, audience: str) -> HowItEnded 
     return HowItEnded(row[0] or "", row[1], row[2], row[3]) if row and row[1] else None
 
 
-def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
+def _live(scope: Scope, wanted: Wanted, *, by_start: bool = True) -> Select[*tuple[Any, ...]]:
     """Select what counts as live by the rules of ``sessions.find``, as far as the viewer sees."""
     seen = or_(
         *(
@@ -267,13 +269,14 @@ def _live(scope: Scope, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         (_SESSION.tenant_id + 0 if is_of_few else _SESSION.tenant_id) == scope.tenant_id,
         _SESSION.ended_at.is_(None),
         _SESSION.expires_at > scope.now,
-        # No session is older: what expired long ago is not even looked at.
-        _SESSION.created_at > scope.now - timedelta(seconds=scope.longest_seconds),
         seen,
         Account.active.is_(True),
         func.coalesce(Account.folded_email, "") == _SESSION.email,
         or_(_SESSION.method != "sso", _signs_in(scope.tenant_id)),
     ]
+    if by_start:
+        # No session is older: what expired long ago is not even looked at.
+        conditions.append(_SESSION.created_at > scope.now - timedelta(seconds=scope.longest_seconds))
     if not scope.sees_sysadmins:
         conditions.append(func.coalesce(Account.role, "") != "SYSADMIN")
     return _described().where(*conditions, *_filters(wanted))
@@ -335,8 +338,7 @@ def _meant(scope: Scope, text: str) -> Select[int]:
 
 def _order(sort: str) -> Sequence[ColumnElement[Any]]:
     columns: dict[str, ColumnElement[Any]] = {
-        "person": Account.folded_login_name.expression,
-        "host": _SESSION.audience.expression,
+        "person": _SESSION.email.expression,  # in an index of the sessions; names are not
         "started": _SESSION.created_at.expression,
         "seen": _SESSION.last_seen_at.expression,
     }
