@@ -18,6 +18,7 @@ from lvportal.errors import ChangeRefused, NoAccount, SignInRefused
 from lvportal.models import Account, Tenant
 from lvportal.protocols.contract import ExternalIdentity
 from lvportal.services import accounts, audit, domains
+from lvportal.services.enforcement import ADMINISTRATORS, read_state, ways_in
 from lvportal.services.folding import fold
 from lvportal.services.matching import LEAST_ROLE, MatchingRules, login_names, mapped_role
 from lvportal.services.people import editing
@@ -52,7 +53,13 @@ NOTHING = Foreseen()
 
 
 def foresee(
-    session: Session, tenant_id: int, audience: str, identity: ExternalIdentity, rules: MatchingRules
+    session: Session,
+    tenant_id: int,
+    audience: str,
+    identity: ExternalIdentity,
+    rules: MatchingRules,
+    *,
+    now: datetime,
 ) -> Foreseen:
     """Tell what a sign-in would change, and change nothing."""
     if not rules.may_change(audience):
@@ -83,6 +90,8 @@ def foresee(
     is_out_of_reach = account.is_emergency or account.role in ("SYSADMIN", "CARE")
     if is_out_of_reach or account.role == wanted or _is_operator(session, tenant_id):
         return NOTHING
+    if wanted not in ADMINISTRATORS and _is_last_administrator(session, tenant_id, account, now):
+        return NOTHING
     return Foreseen(account.id, role=wanted)
 
 
@@ -98,12 +107,12 @@ def carry_out(
 ) -> None:
     """Make what ``foresee`` tells. What a rule of the portal refuses is left as it is, and logged."""
     with Session(engine) as session:
-        if not foresee(session, tenant_id, audience, identity, rules).changes:
+        if not foresee(session, tenant_id, audience, identity, rules, now=now).changes:
             return
     for _ in range(2):  # two first sign-ins at once: one makes the account, the other finds it
         try:
             with Session(engine) as session, writing(session):
-                foreseen = foresee(session, tenant_id, audience, identity, rules)
+                foreseen = foresee(session, tenant_id, audience, identity, rules, now=now)
                 if foreseen.creates:
                     _create(session, tenant_id, audience, identity, foreseen, by, now)
                 elif foreseen.role is not None:
@@ -111,6 +120,8 @@ def carry_out(
             return
         except ChangeRefused as refused:
             logger.warning("not changed at a sign-in: %s", refused.code)
+            if not isinstance(refused, editing.LoginNameTaken):
+                return
 
 
 def _foresee_account(
@@ -173,6 +184,15 @@ def _change_role(
         by=by,
         now=now,
     )
+
+
+def _is_last_administrator(session: Session, tenant_id: int, account: Account, now: datetime) -> bool:
+    # Not only when a way in is lost: one who never came through the provider has none yet to lose.
+    if account.role not in ADMINISTRATORS:
+        return False
+    state = read_state(session, tenant_id, now)
+    others = tuple(one for one in state.administrators if one.account_id != account.id)
+    return not ways_in(replace(state, administrators=others))
 
 
 def _viewer(tenant_id: int) -> Viewer:

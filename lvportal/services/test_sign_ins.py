@@ -226,7 +226,7 @@ def arrive(
         )
         with Session(engine) as session:
             foreseen = provisioning.foresee(
-                session, client.tenant_id, arrival.audience, identity, protocol.matching
+                session, client.tenant_id, arrival.audience, identity, protocol.matching, now=now
             )
         account_id = None
         if not foreseen.creates:

@@ -58,7 +58,7 @@ def role_after(world: World, role: str, groups: tuple[str, ...] | None, **values
     [
         ("IT_USER", ("Leads",), "MANAGER"),
         ("IT_USER", ("Leads", "Admins"), "SUPERUSER"),
-        ("SUPERUSER", ("Leads",), "MANAGER"),
+        ("SUPERUSER", ("Leads",), "SUPERUSER"),  # the last administrator
         ("MANAGER", ("Leads",), "MANAGER"),
         ("IT_USER", ("Cooks",), "IT_USER"),
         ("IT_USER", (), "IT_USER"),
@@ -69,6 +69,26 @@ def role_after(world: World, role: str, groups: tuple[str, ...] | None, **values
 )
 def test_a_group_gives_its_role_at_the_sign_in(world, role, groups, after):
     assert role_after(world, role, groups) == after
+
+
+def test_an_administrator_beside_another_follows_the_groups(world):
+    other = Account(
+        tenant_id=1,
+        audience="portal",
+        login_name="root",
+        folded_login_name="root",
+        role="SYSADMIN",
+        password_hash="x",
+        created_at=NOW,
+    )
+    tenant = world.client("acme")
+    other.tenant_id = tenant.id
+    with writing(world.session):
+        world.session.add(other)
+    world.account(tenant, "portal", "ada", "desk@acme.example", role="SUPERUSER")
+    world.protocol.matching = MatchingRules(roles=ROLES)
+
+    assert arrive(world, "portal", groups=("Leads",)).role == "MANAGER"
 
 
 def test_an_emergency_account_keeps_its_role(world):
